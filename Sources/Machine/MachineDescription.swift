@@ -1,0 +1,117 @@
+public import Paging
+
+/// What is simulated: the geometry of a processor's translation caches and what things cost on it.
+public struct MachineDescription: Hashable, Sendable {
+  public var name: String
+  /// One line for people.
+  public var summary: String
+  /// MAXPHYADDR: bits of a physical address, 32 to 52. Address bits above it are reserved in entries.
+  public var maxPhysicalAddressBits = 46
+  /// CPUID says that level-3 entries may map 1 GiB pages.
+  public var hasHugePages = true
+  /// CR4.LA57 may be set.
+  public var hasFiveLevels = false
+  /// CR4.PCIDE may be set.
+  public var hasPCID = true
+  /// The arrays that are looked up together at level 1, for fetches and for data.
+  public var l1Instruction: [TLBGeometry] = []
+  public var l1Data: [TLBGeometry] = []
+  /// The unified second level, looked up on a miss in the first.
+  public var l2: [TLBGeometry] = []
+  /// Entries of the paging-structure cache for each level of entry that it holds: 2 = PDE … 5 = PML5E (SDM 3A 4.10.3).
+  /// Fully associative, LRU; none for a level that is missing.
+  public var pagingStructureCaches: [Int: Int] = [:]
+  /// Caches through which the walker's references go, nearest first.
+  public var walkCaches: [CacheGeometry] = []
+  public var costs = Costs()
+
+  /// A machine without any cache: every access walks, every reference goes to memory.
+  public init(name: String = "bare", summary: String = "") {
+    self.name = name
+    self.summary = summary
+  }
+
+  /// Names the figure that cannot be simulated, or nil if all can.
+  public var problem: String? {
+    if !(32...52).contains(maxPhysicalAddressBits) {
+      return "maxphyaddr is \(maxPhysicalAddressBits), expected 32 to 52"
+    }
+    for geometry in l1Instruction + l1Data + l2 {
+      if !isPlausible(geometry.sets, geometry.ways, limit: 1 << 20) {
+        return "a TLB array of \(geometry.sets) sets and \(geometry.ways) ways, expected 1 or more, 2^20 in all"
+      }
+      if geometry.pageSizes.isEmpty { return "a TLB array that holds no page size" }
+    }
+    for array in [l1Instruction, l1Data, l2] {
+      let sizes = array.flatMap(\.pageSizes)
+      if Set(sizes).count != sizes.count { return "two TLB arrays of one level hold the same page size" }
+    }
+    for (level, entries) in pagingStructureCaches where !(2...5).contains(level) || !(1...4096).contains(entries) {
+      return "a paging-structure cache of \(entries) entries for level \(level), expected 1 to 4096 for level 2 to 5"
+    }
+    for cache in walkCaches where !isPlausible(cache.sets, cache.ways, limit: 1 << 24) {
+      return "a walk cache of \(cache.sets) sets and \(cache.ways) ways, expected 1 or more, 2^24 in all"
+    }
+    return nil
+  }
+
+  private func isPlausible(_ sets: Int, _ ways: Int, limit: Int) -> Bool {
+    (1...limit).contains(sets) && (1...limit).contains(ways) && sets * ways <= limit
+  }
+}
+
+/// One set-associative TLB array, exact LRU within a set; the set is the page number (in units of the page's own size)
+/// modulo the number of sets.
+public struct TLBGeometry: Hashable, Sendable {
+  /// The page sizes that share the array.
+  public var pageSizes: [PageSize]
+  public var sets: Int
+  public var ways: Int
+  public init(_ pageSizes: [PageSize], sets: Int, ways: Int) {
+    self.pageSizes = pageSizes
+    self.sets = sets
+    self.ways = ways
+  }
+}
+
+/// One cache level that the page walker's references meet: 64-byte lines, exact LRU.
+public struct CacheGeometry: Hashable, Sendable {
+  public var sets: Int
+  public var ways: Int
+  /// Cycles of a reference that this level answers.
+  public var cycles: UInt64
+  public init(sets: Int, ways: Int, cycles: UInt64) {
+    self.sets = sets
+    self.ways = ways
+    self.cycles = cycles
+  }
+}
+
+/// What things cost, in cycles. Counts never depend on costs.
+public struct Costs: Hashable, Sendable {
+  /// A translation that the second-level TLB answers.
+  public var l2Hit: UInt64 = 7
+  /// A walk reference that no cache answers.
+  public var memory: UInt64 = 200
+  /// Delivery of a page fault to the guest by the processor, and its IRET.
+  public var faultDelivery: UInt64 = 1000
+  /// The guest's own MOV to CR3, without what it makes cold.
+  public var loadCR3: UInt64 = 200
+  /// The guest's own INVLPG.
+  public var invlpg: UInt64 = 150
+  /// World switch to the hypervisor and back, by fault, violation or intercepted instruction.
+  public var exit: UInt64 = 1200
+  /// The hypervisor's handling of a hidden fault: guest walk and fill.
+  public var fill: UInt64 = 1000
+  /// Decoding and emulating a store or another access.
+  public var emulation: UInt64 = 2000
+  /// Injecting a true fault.
+  public var injection: UInt64 = 800
+  /// Handling an intercepted register load or INVLPG.
+  public var intercept: UInt64 = 500
+  /// Entry into the hypervisor by hypercall and back.
+  public var hypercall: UInt64 = 600
+  /// Validating and writing one page-table entry.
+  public var validation: UInt64 = 200
+  public init() {}
+}
