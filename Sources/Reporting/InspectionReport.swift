@@ -13,6 +13,7 @@ public enum InspectionReport {
   }
 
   private static func accesses(_ found: Inspection, _ table: inout TextTable) {
+    if found.ram > 0 { count("RAM, bytes", found.ram, &table) }
     table.heading("accesses")
     count("accesses", found.accesses, &table)
     privileges("  loads", found.loads, &table)
@@ -41,6 +42,7 @@ public enum InspectionReport {
       count("CR3 loads", found.cr3Loads, &table)
       count("  of the same root", found.sameRootLoads, &table)
       count("distinct roots", UInt64(found.roots.count), &table)
+      count("CR0, CR4 and EFER loads", found.otherRegisterLoads, &table)
     }
     table.heading("other operations")
     for kind in Operation.Kind.allCases where !shownElsewhere.contains(kind) && found.count(of: kind) > 0 {
@@ -49,7 +51,8 @@ public enum InspectionReport {
   }
 
   private static let shownElsewhere: Set<Operation.Kind> = [
-    .load, .store, .fetch, .tableStore, .table, .tableGone, .loadCR3, .fault, .interrupt,
+    .load, .store, .fetch, .tableStore, .table, .tableGone, .loadCR3, .loadCR0, .loadCR4, .loadEFER, .fault,
+    .interrupt, .ram,
   ]
 
   private static func tables(_ found: Inspection, _ table: inout TextTable) {
@@ -101,7 +104,7 @@ extension InspectionReport {
 
   private static func privileges(_ label: String, _ counts: Inspection.PrivilegeCounts, _ table: inout TextTable) {
     let share = Decimal.percent(counts.supervisor, of: counts.total)
-    table.row("  " + label, [Decimal.grouped(counts.total), share + " supervisor"])
+    table.row("  " + label, [Decimal.grouped(counts.total), share, "supervisor"])
   }
 
   /// Letters of an error code: `I` a fetch; `U` or `S` user or supervisor mode; `W` a store, `R` another access; `P` rights

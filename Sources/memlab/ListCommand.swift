@@ -32,7 +32,7 @@ enum ListCommand {
       let mark = name == MachineFile.defaultName ? " (default)" : ""
       text += "  \(padded(name, to: width))  \(summary)\(mark)\n"
     }
-    return text + "\n`memlab machines NAME` shows every figure with its source. A file of one's own: --machine FILE.json\n"
+    return text + "\n`memlab machines NAME` shows every figure with its source; --machine takes a FILE.json too.\n"
   }
 
   /// Every figure, one source above all the figures that come from it.

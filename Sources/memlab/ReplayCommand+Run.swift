@@ -24,7 +24,8 @@ extension ReplayCommand {
   private func conclude(_ runs: [Run]) -> Int32 {
     for run in runs {
       if let count = run.accessedDirtyDifferences, count > 0, !isQuiet {
-        Output.complain("\(run.trace), \(run.mode.rawValue): \(count) final entries differ from native's in A or D only\n")
+        let name = "\(run.trace), \(run.mode.rawValue)"
+        Output.complain("\(name): \(count) final entries differ from native's in A or D only\n")
       }
     }
     let diverged = runs.filter { $0.counters.divergences > 0 }

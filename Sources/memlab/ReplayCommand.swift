@@ -45,7 +45,9 @@ struct ReplayCommand {
 
   /// Options that need or exclude each other.
   private func checkTogether() throws(Failure) {
-    if series != nil && interval == nil { throw Failure(.usage, "--series needs --interval N, the operations of a row") }
+    if series != nil && interval == nil {
+      throw Failure(.usage, "--series needs --interval N, the operations of a row")
+    }
     if series == nil && interval != nil { throw Failure(.usage, "--interval needs --series FILE") }
     let outputs = [csv, events, series].compactMap(\.self)
     if outputs.count(where: OutputFile.isStandardOutput) > 1 {

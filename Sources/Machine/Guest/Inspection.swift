@@ -25,6 +25,10 @@ public struct Inspection: Sendable {
   public internal(set) var sameRootLoads: UInt64 = 0
   /// Distinct roots, those set before the first access included.
   public internal(set) var roots: Set<UInt64> = []
+  /// Loads of CR0, CR4 and EFER after a processor's first access.
+  public internal(set) var otherRegisterLoads: UInt64 = 0
+  /// Size of physical memory in bytes, 0 if the trace does not say it.
+  public internal(set) var ram: UInt64 = 0
   /// Page faults by error code.
   public internal(set) var faults: [PageFaultCode: UInt64] = [:]
   /// Other exceptions and interrupts by vector.
@@ -83,9 +87,12 @@ public struct Inspection: Sendable {
       tables.gone += 1
       image.retire(PhysicalAddress(operation.address).page, of: machine, level: Int(operation.size))
     case .loadCR3: loadCR3(operation.address)
+    case .loadCR0, .loadEFER: if context.hasAccessed { otherRegisterLoads += 1 }
     case .loadCR4:
+      if context.hasAccessed { otherRegisterLoads += 1 }
       context.levels = operation.address & CR4.la57 != 0 ? 5 : 4
       memo.forget()
+    case .ram: ram = operation.address
     case .fault:
       let code = UInt32(truncatingIfNeeded: batch.words[Int(operation.payload)])
       faults[PageFaultCode(rawValue: code), default: 0] += 1
