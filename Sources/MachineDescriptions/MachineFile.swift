@@ -1,4 +1,3 @@
-import FoundationEssentials
 public import Machine
 
 /// A machine description as it is written: a tree of figures, each with its source.
@@ -29,22 +28,17 @@ public struct MachineFile: Sendable {
 
   /// A machine file of the user's.
   public init(path: String) throws(MachineError) {
-    let data: Data
-    do {
-      data = try Data(contentsOf: URL(filePath: path))
-    } catch {
-      throw MachineError(.noInput, "\(path): \(Self.reason(of: error))")
-    }
-    try self.init(text: [UInt8](data), origin: path)
+    try self.init(text: try FileBytes.read(path), origin: path)
   }
 
   /// The text of a machine file; it is decoded whole, so that what it lacks is known now.
   public init(text: [UInt8], origin: String) throws(MachineError) {
     self.origin = origin
-    do {
-      tree = try JSONDecoder().decode(JSONValue.self, from: Data(text))
+    do throws(JSONParser.Problem) {
+      tree = try JSONParser.value(of: text)
     } catch {
-      throw MachineError(.badData, "\(origin): \(Self.place(of: error))")
+      let place = "line \(error.line), column \(error.column)"
+      throw MachineError(.badData, "\(origin): \(place): \(error.message)")
     }
     do {
       _ = try MachineReader.description(tree)
@@ -68,7 +62,7 @@ public struct MachineFile: Sendable {
     var passed: [String] = []
     let path = key.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     for step in path {
-      guard let next = node[step], step != "sources" else { throw unknownKey(key, after: passed, in: node) }
+      guard let next = node[step], !Self.labels.contains(step) else { throw unknownKey(key, after: passed, in: node) }
       node = next
       passed.append(step)
     }
@@ -85,30 +79,23 @@ public struct MachineFile: Sendable {
 
   private func unknownKey(_ key: String, after passed: [String], in node: JSONValue) -> MachineError {
     let level = passed.joined(separator: ".")
-    let keys = node.childKeys.filter { $0 != "sources" }
+    let keys = Self.ordered(node.childKeys)
     if keys.isEmpty { return MachineError(.usage, "no key '\(key)': \(level) has no keys below it") }
     let place = passed.isEmpty ? "machine \(origin)" : level
     return MachineError(.usage, "no key '\(key)': the keys of \(place) are \(keys.joined(separator: ", "))")
   }
-
-  private static func reason(of error: any Error) -> String {
-    switch (error as? CocoaError)?.code {
-    case .fileReadNoSuchFile: "no such file"
-    case .fileReadNoPermission: "permission denied"
-    default: "not readable"
-    }
-  }
-
-  /// The line of a decoding error that says where the text goes wrong.
-  private static func place(of error: any Error) -> String {
-    guard case DecodingError.dataCorrupted(let context)? = error as? DecodingError else { return "not JSON" }
-    // SAFETY: reading a property of an error; the library marks CocoaError's dictionary so, nothing is pointed to.
-    let cause = unsafe (context.underlyingError as? CocoaError)?.userInfo["NSDebugDescription"] as? String
-    return "not JSON: " + (cause ?? context.debugDescription)
-  }
 }
 
 extension MachineFile {
+  /// Keys that name and explain; no figures.
+  private static let labels: Set<String> = ["name", "summary", "sources"]
+
+  /// Keys of figures as a person expects them: those of the top in the order of the files, others by the alphabet.
+  private static func ordered(_ keys: [String]) -> [String] {
+    let top = ["maxphyaddr", "hugePages", "fiveLevels", "pcid", "tlb", "pagingStructureCaches", "walkCaches", "costs"]
+    return top.filter(keys.contains) + keys.filter { !top.contains($0) && !labels.contains($0) }
+  }
+
   /// One number, word or switch of the file.
   public struct Figure: Hashable, Sendable {
     /// Its key for `--set`.
@@ -121,7 +108,7 @@ extension MachineFile {
   /// Every figure, in the order of the keys.
   public var figures: [Figure] {
     var found: [Figure] = []
-    for key in tree.childKeys where !["name", "summary", "sources"].contains(key) {
+    for key in Self.ordered(tree.childKeys) {
       if let child = tree[key] { collect(child, path: key, into: &found) }
     }
     return found
@@ -133,7 +120,7 @@ extension MachineFile {
       if case .array = node { return }
       found.append(Figure(path: path, value: node.text, source: source(of: path)))
     }
-    for key in node.childKeys where key != "name" {
+    for key in Self.ordered(node.childKeys) {
       if let child = node[key] { collect(child, path: path + "." + key, into: &found) }
     }
   }

@@ -73,7 +73,8 @@ public enum CounterTable {
   /// The header line.
   public static var header: String {
     CSV.line(
-      ["trace", "mode", "machine"] + early.map(\.name) + ["seconds", "operations_per_second"] + late.map(\.name))
+      ["trace", "mode", "machine"] + early.map(\.name) + ["seconds", "operations_per_second"] + late.map(\.name)
+        + ["settings"])
   }
 
   /// The line of one run.
@@ -81,7 +82,7 @@ public enum CounterTable {
     CSV.line(
       [run.trace, run.mode.rawValue, run.machine] + early.map { String($0.value(run.counters)) }
         + [Decimal.fixed(run.seconds, digits: 6), String(run.operationsPerSecond)]
-        + late.map { String($0.value(run.counters)) })
+        + late.map { String($0.value(run.counters)) } + [run.settings])
   }
 
   /// The whole table.

@@ -7,6 +7,8 @@ public struct Run: Sendable {
   public var mode: Mode
   /// Name of the machine.
   public var machine: String
+  /// What was set otherwise than the machine and the mode have it, `KEY=VALUE` with blanks between.
+  public var settings = ""
   public var counters: Counters
   /// Wall time from the first to the last operation, decoding included.
   public var seconds: Double

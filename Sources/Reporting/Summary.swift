@@ -28,7 +28,8 @@ public enum Summary {
     memory(&builder)
     cycles(&builder)
     speed(&builder)
-    return "\(runs[0].trace) on \(runs[0].machine)\n\n" + builder.table.text()
+    let settings = runs[0].settings.isEmpty ? "" : ", with \(runs[0].settings)"
+    return "\(runs[0].trace) on \(runs[0].machine)\(settings)\n\n" + builder.table.text()
   }
 
   /// What should not be there, before anything else.

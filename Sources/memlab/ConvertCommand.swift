@@ -37,6 +37,7 @@ struct ConvertCommand {
     } catch {
       progress.finish()
       if Cancellation.isOn { throw Failure(.interrupted, "") }
+      if OutputFile.isStandardOutput(output) && Output.readerIsGone { return 0 }
       throw Failure(error)
     }
     progress.finish()
@@ -46,7 +47,8 @@ struct ConvertCommand {
 
   private func convert(report: (UInt64, Double?) -> Void) throws(TraceError) {
     var reader = try TraceReader(path: input, format: format)
-    var writer = try TraceWriter(path: output, format: target, header: reader.header)
+    let path = OutputFile.isStandardOutput(output) ? "-" : output
+    var writer = try TraceWriter(path: path, format: target, header: reader.header)
     var batch = OperationBatch()
     var operations: UInt64 = 0
     while try reader.read(into: &batch) {

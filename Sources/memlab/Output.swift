@@ -31,6 +31,13 @@ enum Output {
     try? write(Array(text.utf8)[...], to: standardError, name: "standard error")
   }
 
+  /// Standard output is a pipe that nobody reads from any more (`| head`).
+  static var readerIsGone: Bool {
+    var request = pollfd(fd: standardOutput, events: Int16(POLLOUT), revents: 0)
+    // SAFETY: one request, which lives through the call.
+    return unsafe poll(&request, 1, 0) == 1 && request.revents & Int16(POLLERR) != 0
+  }
+
   /// What the C library says of an error number.
   static func reason(_ number: Int32) -> String {
     // SAFETY: strerror returns a string that is valid until the next call; it is copied at once.

@@ -14,8 +14,8 @@ final class OutputFile {
 
   /// `-` and `/dev/stdout` are standard output.
   init(_ path: String) throws(Failure) {
-    name = path
     let isStandardOutput = Self.isStandardOutput(path)
+    name = isStandardOutput ? "standard output" : path
     let target = Self.resolved(path)
     self.path = target
     let mode = isStandardOutput ? nil : Self.mode(of: target)

@@ -8,6 +8,8 @@ struct ReplayCommand {
   var modes: [Mode]
   var machine: MachineDescription
   var settings: Settings
+  /// The `--set` arguments, for the report.
+  var changes: [String]
   /// Paths of the reports; nil if they are not wanted.
   var csv: String?
   var events: String?
@@ -30,7 +32,8 @@ struct ReplayCommand {
     let arguments = try Arguments(words, options: Self.options)
     traces = try arguments.operands(1...Int.max - 1, "one trace or more; see `memlab help replay`")
     modes = try Self.modes(arguments.value("--mode") ?? Mode.shadow.rawValue)
-    (machine, settings) = try Self.configured(arguments.value("--machine"), arguments.all("--set"))
+    changes = arguments.all("--set")
+    (machine, settings) = try Self.configured(arguments.value("--machine"), changes)
     csv = arguments.value("--csv")
     events = arguments.value("--events")
     series = arguments.value("--series")

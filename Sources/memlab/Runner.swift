@@ -64,9 +64,10 @@ struct Runner {
     replaying += clock.now - start
     try writeEvents()
     if let interval = pass.command.interval, operations % interval != 0 { try writeSeriesRow() }
-    let run = Run(
+    var run = Run(
       trace: pass.name, mode: simulation.configuration.mode, machine: pass.command.machine.name,
       counters: simulation.counters, seconds: (decoding + replaying).seconds, divergences: simulation.divergences)
+    run.settings = pass.command.changes.joined(separator: " ")
     let isCompared = pass.command.checks && pass.command.modes.count > 1 && pass.command.modes.contains(.native)
     return Outcome(run: run, reports: reports, tables: isCompared ? simulation.guestTables() : nil)
   }
