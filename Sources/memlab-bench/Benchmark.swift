@@ -22,9 +22,7 @@ struct Benchmark {
   private var yardstick: String?
 
   init(_ words: [String]) throws(BenchmarkError) {
-    // Asserts speak in code that was not optimised, and in no other: true with MEMLAB_PLAIN_DEBUG=1 only, since
-    // `swift build` optimises this package's debug configuration too.
-    if _isDebugAssertConfiguration() {
+    if !Self.isOptimised {
       throw .usage("built without optimisation, its figures would mean nothing: build without MEMLAB_PLAIN_DEBUG")
     }
     var rest = words[...]
@@ -64,6 +62,10 @@ struct Benchmark {
     }
   }
 
+  /// Asserts speak in code that was not optimised, and in no other. With `swift build` that is so under
+  /// MEMLAB_PLAIN_DEBUG=1 only, since this package optimises its debug configuration too.
+  private static var isOptimised: Bool { !_isDebugAssertConfiguration() }
+
   /// Measures, and writes the report.
   func run() throws(BenchmarkError) {
     var series = traces.flatMap { trace in modes.map { Series(trace: trace, mode: $0) } }
@@ -81,7 +83,7 @@ struct Benchmark {
 
   private func measure(_ trace: String, _ mode: Mode) throws(BenchmarkError) -> Measurement.Result {
     let words = Measurement.words(machine: machine, mode: mode, trace: trace)
-    let line = try ChildProcess.output(of: "/proc/self/exe", words)
+    let line = try ChildProcess.output(of: ChildProcess.itself, words)
     guard let result = Measurement.result(of: line) else { throw .failed("\(trace): no result in '\(line)'") }
     return result
   }

@@ -2,27 +2,39 @@ import Glibc
 
 /// A program that is run to its end, for what it writes on standard output.
 enum ChildProcess {
-  /// Runs the program; its standard error is ours. Throws if it cannot be started or fails.
+  /// Runs the program; its standard error is ours. Throws if it cannot be started or fails, without a message if it is
+  /// this program again, which has told why.
   static func output(of program: String, _ words: [String]) throws(BenchmarkError) -> String {
     var ends: [Int32] = [-1, -1]
-    guard unsafe pipe(&ends) == 0 else { throw .failed("no pipe: error \(errno)") }
+    guard unsafe pipe(&ends) == 0 else { throw .failed("cannot make a pipe: \(reason(errno))") }
     defer { close(ends[0]) }
     let process = spawn(program, words, output: ends[1])
     let failure = errno
     close(ends[1])
     guard let process else {
-      throw BenchmarkError(status: 69, message: "\(program): cannot be started, error \(failure)")
+      throw BenchmarkError(status: 69, message: "\(program) cannot be started: \(reason(failure))")
     }
     let text = readAll(ends[0])
     var status: Int32 = 0
     // SAFETY: the status lives through the call.
     while unsafe waitpid(process, &status, 0) < 0 && errno == EINTR {}
     if status != 0 {
-      // The lower byte is a signal, the one above it what the program said itself; it has told why.
+      // The lower byte is a signal, the one above it what the program said itself.
       let code = status >> 8 & 0xff
-      throw BenchmarkError(status: code == 0 ? 70 : code, message: "\(program) failed on \(words.last ?? "")")
+      let ending = code == 0 ? "was ended by signal \(status & 0x7f)" : "ended with status \(code)"
+      let hasTold = code != 0 && program == itself
+      throw BenchmarkError(
+        status: code == 0 ? 70 : code, message: hasTold ? "" : "\(program) \(ending) on \(words.last ?? "no trace")")
     }
     return text
+  }
+
+  /// This program.
+  static var itself: String { "/proc/self/exe" }
+
+  private static func reason(_ number: Int32) -> String {
+    // SAFETY: strerror returns a string that is valid until the next call; it is copied at once.
+    unsafe strerror(number).map { unsafe String(cString: $0) } ?? "error \(number)"
   }
 
   private static func spawn(_ program: String, _ words: [String], output: Int32) -> pid_t? {

@@ -7,7 +7,6 @@ do throws(BenchmarkError) {
     try Benchmark(Array(CommandLine.arguments.dropFirst())).run()
   }
 } catch {
-  // The message goes where output does not: a half-written JSON is never taken for a whole one.
-  perrorLine("memlab-bench: \(error.message)")
+  if !error.message.isEmpty { perrorLine("memlab-bench: \(error.message)") }
   exit(error.status)
 }
