@@ -106,10 +106,18 @@ struct JSONParser {
     }
   }
 
-  /// No plus, no leading zero, digits on both sides of the point.
+  /// No plus in front, no leading zero, digits on both sides of the point. What is left is for `Double` to refuse.
   private static func isNumber(_ word: String) -> Bool {
-    word.wholeMatch(of: /-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?/) != nil
+    let digits = word.utf8.drop { $0 == UInt8(ascii: "-") }
+    guard word.utf8.count - digits.count <= 1, let first = digits.first, let last = digits.last else { return false }
+    let isLeadingZero = first == UInt8(ascii: "0") && digits.dropFirst().first.map(isDigit) == true
+    let parts = word.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    let isPointBare = parts.count > 1 && (parts[0].last.map(isDigit) != true || parts[1].first.map(isDigit) != true)
+    let isHexadecimal = word.utf8.contains { $0 | 0x20 == UInt8(ascii: "x") }
+    return isDigit(first) && isDigit(last) && !isLeadingZero && !isPointBare && !isHexadecimal
   }
+
+  private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 
   private func problem(_ message: String) -> Problem {
     let before = text[..<position]

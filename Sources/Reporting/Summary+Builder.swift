@@ -26,7 +26,8 @@ extension Summary {
     mutating func share(_ label: String, of whole: Value, _ part: Value) {
       sum(label, part)
       guard runs.contains(where: { part($0.counters) > 0 }) else { return }
-      row("    share", runs.map { Decimal.percent(part($0.counters), of: whole($0.counters)) })
+      let indent = String(label.prefix { $0 == " " })
+      row(indent + "  share", runs.map { Decimal.percent(part($0.counters), of: whole($0.counters)) })
     }
 
     /// One count by another.

@@ -102,9 +102,9 @@ public enum Summary {
 
   private static func cycles(_ table: inout Builder) {
     table.heading("cycles (estimated)")
-    table.share("  translation", of: { $0.cyclesTotal }) { $0.cyclesTranslation }
-    table.share("  guest", of: { $0.cyclesTotal }) { $0.cyclesGuest }
-    table.share("  virtualization", of: { $0.cyclesTotal }) { $0.cyclesVirtualization }
+    table.share("translation", of: { $0.cyclesTotal }) { $0.cyclesTranslation }
+    table.share("guest", of: { $0.cyclesTotal }) { $0.cyclesGuest }
+    table.share("virtualization", of: { $0.cyclesTotal }) { $0.cyclesVirtualization }
     table.sum("total") { $0.cyclesTotal }
     table.ratio("  an access", of: { $0.accesses }) { $0.cyclesTotal }
     table.comparison("  against native") { $0.cyclesTotal }

@@ -26,6 +26,15 @@ final class MachineFileTests: XCTestCase {
     assertBad(String(repeating: "[", count: 100), "line 1, column 34: nested too deeply")
   }
 
+  func testNumbers() {
+    for word in ["01", "+1", "-", "1.", ".5", "1.e3", "1e", "0x10", "--1", "1.2.3", "nan", "infinity", "-01", "1e999"] {
+      assertBad("{\"a\": \(word)}", "line 1, column 7: expected a value")
+    }
+    for word in ["0", "-0", "10", "-1.5", "1e3", "1E-3", "0.5e+2", "123456789012345678901234567890"] {
+      assertBad("{\"name\": \(word)}", "name is \(Int(word).map { String($0) } ?? String(Double(word)!)), expected a text in quotes")
+    }
+  }
+
   func testBytesThatAreNotUTF8() {
     XCTAssertThrowsError(try MachineFile(text: [0x22, 0xff, 0x22], origin: "m.json")) { error in
       XCTAssertEqual(

@@ -42,44 +42,44 @@ final class SummaryTests: XCTestCase {
       """
       boot on skylake
 
-                                     native      shadow
+                                        native      shadow
       trace
-        operations                1,234,567   1,234,567
-        accesses                  1,000,000   1,000,000
-          loads                   1,000,000   1,000,000
+        operations                   1,234,567   1,234,567
+        accesses                     1,000,000   1,000,000
+          loads                      1,000,000   1,000,000
       translation
-        translations              1,000,000   1,000,000
-          L1 TLB hits               990,000     990,000
-            share                   99.00 %     99.00 %
-          TLB misses                 10,000      10,000
-            share                    1.00 %      1.00 %
-        walks                        10,000      10,006
-        walk references              15,000      15,020
-          to guest tables            15,000           0
-          a walk                       1.50        1.50
+        translations                 1,000,000   1,000,000
+          L1 TLB hits                  990,000     990,000
+            share                      99.00 %     99.00 %
+          TLB misses                    10,000      10,000
+            share                       1.00 %      1.00 %
+        walks                           10,000      10,006
+        walk references                 15,000      15,020
+          to guest tables               15,000           0
+          a walk                          1.50        1.50
       faults
-        true faults                       4           4
-        hidden faults                     0           6
-          fill                            0           6
-        hidden faults a true fault     0.00        1.50
+        true faults                          4           4
+        hidden faults                        0           6
+          fill                               0           6
+        hidden faults a true fault        0.00        1.50
       exits
-        exits                             0          10
-          faults and violations           0          10
-        exits a million accesses       0.00       10.00
+        exits                                0          10
+          faults and violations              0          10
+        exits a million accesses          0.00       10.00
       memory
-        shadow pages at the end           0           3
-        shadow pages, peak                0           5
+        shadow pages at the end              0           3
+        shadow pages, peak                   0           5
       cycles (estimated)
-          translation             2,000,000   2,000,000
-            share                  100.00 %     66.67 %
-          virtualization                  0   1,000,000
-            share                    0.00 %     33.33 %
-        total                     2,000,000   3,000,000
-          an access                    2.00        3.00
-          against native             1.00 x      1.50 x
+        translation                  2,000,000   2,000,000
+          share                       100.00 %     66.67 %
+        virtualization                       0   1,000,000
+          share                         0.00 %     33.33 %
+        total                        2,000,000   3,000,000
+          an access                       2.00        3.00
+          against native                1.00 x      1.50 x
       this run
-        seconds                       0.500       0.500
-        operations a second       2,469,134   2,469,134
+        seconds                          0.500       0.500
+        operations a second          2,469,134   2,469,134
 
       """)
   }
@@ -87,8 +87,16 @@ final class SummaryTests: XCTestCase {
   func testWhatIsWrongComesFirst() {
     let text = Summary.text([run(.direct) { $0.divergences = 2 }])
     XCTAssertTrue(
-      text.hasPrefix("boot on skylake\n\n                               direct\nlook at these first\n  ! divergences (must be 0)"),
-      text)
+      text.hasPrefix(
+        """
+        boot on skylake
+
+                                         direct
+        look at these first
+          ! divergences (must be 0)           2
+        trace
+
+        """), text)
   }
 
   func testEachTraceHasATable() {
