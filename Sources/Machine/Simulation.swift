@@ -36,7 +36,7 @@ public final class Simulation {
       case .emulatedTLB: try ProcessorBox<EmulatedTLBBackend>(configuration)
       case .shadow: try ProcessorBox<ShadowBackend>(configuration)
       case .nested: try ProcessorBox<NestedBackend>(configuration)
-      case .direct: try ProcessorBox<NativeBackend>(configuration)
+      case .direct: try ProcessorBox<DirectBackend>(configuration)
       }
   }
 

@@ -14,7 +14,6 @@ extension Processor where MMU: ~Copyable {
   /// Carries out an operation that is not a plain access.
   @inline(never)
   mutating func carryOut(_ operation: Operation, _ batch: OperationBatch) throws(ReplayError) {
-    if operation.kind != .table { try settlePending() }
     let payload = Int(operation.payload)
     switch operation.kind {
     case .load, .store, .fetch: preconditionFailure("accesses are the loop's")
@@ -157,6 +156,11 @@ extension Processor where MMU: ~Copyable {
     let page = PhysicalAddress(operation.address).page
     machine.noteTable(page, level: Int(operation.size), isTable: false)
     backend.gone(page, level: Int(operation.size), &cpus.running, &machine)
+  }
+
+  /// Carries out what has waited if no more tables follow; at the end of a batch, the next one tells.
+  mutating func settleUnlessTable(_ batch: OperationBatch, at index: Int) throws(ReplayError) {
+    if pending != nil && index < batch.count && batch.operations[index].kind != .table { try settlePending() }
   }
 
   /// Carries out what has waited for the tables behind it, which direct paging needs before.

@@ -29,6 +29,7 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
   mutating func replay(_ batch: OperationBatch) throws(ReplayError) {
     defer { foldAccesses() }
     let operations = batch.operations.span
+    if MMU.storesByHypercall { try settleUnlessTable(batch, at: 0) }
     for index in 0..<batch.count {
       let operation = operations[index]
       if operation.isAccess {
@@ -50,6 +51,7 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
       } else {
         machine.operation = batch.firstNumber &+ UInt64(index)
         try carryOut(operation, batch)
+        if MMU.storesByHypercall { try settleUnlessTable(batch, at: index + 1) }
       }
     }
     machine.counters.operations += UInt64(batch.count)
