@@ -16,10 +16,15 @@ public struct PageFaultCode: OptionSet, Hashable, Sendable {
 
   /// The bits that describe the access, as the processor reports them under these controls.
   public init(_ access: Access, under controls: PagingControls) {
+    self.init(access, reportsFetch: controls.reportsFetch)
+  }
+
+  /// The bits that describe the access.
+  public init(_ access: Access, reportsFetch: Bool) {
     var code: PageFaultCode = []
     if access.isStore { code.insert(.write) }
     if access.isUser { code.insert(.user) }
-    if access.isFetch && controls.reportsFetch { code.insert(.fetch) }
+    if access.isFetch && reportsFetch { code.insert(.fetch) }
     self = code
   }
 

@@ -1,0 +1,118 @@
+internal import Paging
+
+/// One way of virtualizing the MMU: what happens after a TLB miss, and on the guest's own changes of its tables and
+/// registers. TLBs, the loop, memory and the books are the machine's and shared by all.
+///
+/// Contract:
+/// - `walk` is called only after the TLBs missed, and again after `resolve` said `.retry`.
+/// - The guest's registers in `cpu` have their new values when a `load…` is called; `cpu.root` and the hardware's
+///   controls are the backend's to set.
+/// - A table store that is an access has been translated, and its word written, before `stored` is called; it is called
+///   for a store only if the hypervisor saw it: the fault that it caused was emulated, or it came through no mapping.
+/// - True faults do not depend on the backend: same number, order, code and address in every mode.
+/// - A backend books what it does (hidden faults, exits, cycles) where it does it.
+protocol Backend: ~Copyable {
+  init(_ machine: inout MachineState) throws(ReplayError)
+
+  /// The first access of a CPU is about to be made: its registers are set. `isFirst`: no CPU has made one before.
+  mutating func start(_ cpu: inout VirtualCPU, _ machine: inout MachineState, isFirst: Bool) throws(ReplayError)
+
+  /// The hardware's walk after a TLB miss.
+  mutating func walk(
+    _ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> WalkOutcome
+
+  /// The hardware's walk, or a TLB entry, refused an access.
+  mutating func resolve(
+    _ fault: HardwareFault, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> Resolution
+
+  /// A page-table store of the guest; the whole way of it is the backend's in direct paging alone.
+  static var storesByHypercall: Bool { get }
+
+  /// Direct paging: the port has the entry changed. Otherwise: the hypervisor saw a store to the word at `address`.
+  mutating func stored(
+    _ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) throws(ReplayError)
+
+  /// The hypervisor emulated a store to a page whose value the trace does not have.
+  mutating func storedUnknown(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// Whether stores to a page are seen by the hypervisor.
+  func isTraced(_ page: PPN) -> Bool
+
+  /// The guest loaded CR3: the register has the new value. `keeps`: bit 63 was set, nothing need be dropped.
+  mutating func loadedCR3(
+    keeps: Bool, _ cpu: inout VirtualCPU, _ machine: inout MachineState) throws(ReplayError)
+
+  /// The guest changed CR0, CR4 or EFER; `old` are all registers before. The TLBs have been flushed as that demands.
+  mutating func loadedControls(
+    _ old: ControlRegisters, _ cpu: inout VirtualCPU, _ machine: inout MachineState) throws(ReplayError)
+
+  /// INVLPG of a canonical address.
+  mutating func invalidated(_ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// INVPCID; the operand has been found valid.
+  mutating func invalidated(
+    _ operation: PCIDInvalidation, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// The trace tells what a page holds, 512 words, that is reachable as a table, or is about to be: they go to memory,
+  /// and an earlier life of the page ends.
+  mutating func announced(
+    _ page: PPN, level: Int, words: [UInt64], _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+    throws(ReplayError)
+
+  /// The trace hints that a page is no longer reachable as a table.
+  mutating func gone(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// The guest's own view of an entry of its tables, after the mode's changes to it have been undone.
+  borrowing func guestEntry(at address: PhysicalAddress, _ machine: inout MachineState) -> UInt64
+
+  /// Names an invariant of the mode that does not hold, nil if all do. Called between operations, with checks on.
+  borrowing func violatedInvariant(_ cpu: borrowing VirtualCPU, _ machine: inout MachineState) -> String?
+}
+
+/// A page-table store of the guest.
+struct TableStore {
+  /// Of the 8-byte entry.
+  var address: PhysicalAddress
+  var value: UInt64
+}
+
+/// INVPCID, decoded (SDM 2A, INVPCID).
+enum PCIDInvalidation {
+  case address(VirtualAddress, pcid: UInt64)
+  case context(pcid: UInt64)
+  case allContexts
+  case allContextsNonGlobal
+}
+
+/// What is the same in most modes.
+extension Backend where Self: ~Copyable {
+  static var storesByHypercall: Bool { false }
+
+  mutating func walk(
+    _ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> WalkOutcome {
+    machine.walk(address, access, &cpu)
+  }
+
+  mutating func stored(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  mutating func storedUnknown(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  func isTraced(_ page: PPN) -> Bool { false }
+
+  mutating func announced(
+    _ page: PPN, level: Int, words: [UInt64], _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    machine.setGuestPage(page, words)
+  }
+
+  mutating func gone(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  borrowing func guestEntry(at address: PhysicalAddress, _ machine: inout MachineState) -> UInt64 {
+    machine.guestWord(address)
+  }
+
+  borrowing func violatedInvariant(_ cpu: borrowing VirtualCPU, _ machine: inout MachineState) -> String? { nil }
+}

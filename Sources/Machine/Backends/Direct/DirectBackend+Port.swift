@@ -1,0 +1,200 @@
+internal import Paging
+
+/// The port's work: pages become tables and ordinary pages again, entries are translated and asked for.
+extension DirectBackend {
+  /// Registers all tables that the trace has announced since the last time, and pins the top-level ones.
+  mutating func registerAnnounced(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    guard !port.announced.isEmpty else { return }
+    let announced = port.announced
+    port.announced = []
+    for (page, level) in announced { register(page, level: level, &cpu, &machine) }
+    for (page, level) in announced where level == 4 && !frames[machine.physmap.machine(page)].isPinned {
+      pin(page, level: 4, &cpu, &machine)
+    }
+  }
+
+  /// Makes a page a table: its mappings become read-only, its words machine terms. What it points to is registered too.
+  mutating func register(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    guard !port.isRegistered(page), !machine.isDevice(page) else { return }
+    port.setLevel(level, of: page)
+    for place in port.reverseMap.mappings(of: page) {
+      let entry = machine.memory.read(place)
+      guard PageTableEntry<MachineSpace>(entry).isWritable else { continue }
+      port.setWithheld(true, at: place)
+      change(place, entry & ~EntryFlags.writable.rawValue, &cpu, &machine)
+    }
+    let frame = machine.physmap.machine(page)
+    for index in 0..<512 {
+      let place = frame.entryAddress(index: index)
+      let value = PageTableEntry<PhysicalSpace>(machine.memory.read(place))
+      machine.memory.write(place, translate(value, level: level, at: place, &cpu, &machine).raw)
+    }
+  }
+
+  /// Makes a table an ordinary page again, if Xen has no use of it as one: its words are the guest's own terms, and its
+  /// mappings get back the right that they lost.
+  mutating func unregister(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    guard let level = port.levels[page] else { return }
+    let frame = machine.physmap.machine(page)
+    let uses = frames[frame].isTable ? frames[frame].typeCount : 0
+    guard uses == (frames[frame].isPinned ? 1 : 0) else { return }
+    unpin(page, &cpu, &machine)
+    for index in 0..<512 {
+      let place = frame.entryAddress(index: index)
+      let word = guestEntry(at: page.entryAddress(index: index), &machine)
+      let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
+      forget(entry, level: level, at: place, &machine)
+      machine.memory.write(place, word)
+    }
+    port.setLevel(nil, of: page)
+    for place in port.reverseMap.mappings(of: page) where port.isWithheld(place) {
+      port.setWithheld(false, at: place)
+      change(place, machine.memory.read(place) | EntryFlags.writable.rawValue, &cpu, &machine)
+    }
+  }
+
+  /// Changes one of the port's own mappings: by hypercall where Xen guards the table, else by a plain store.
+  private mutating func change(
+    _ place: MachineAddress, _ value: UInt64, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    if frames[place.page].isTable {
+      _ = update(place, value, &cpu, &machine)
+    } else {
+      machine.memory.write(place, value)
+    }
+  }
+
+  /// A page-table store of the guest: one `mmu_update`. Xen may refuse it: then the page was no table any more, if it can
+  /// be let go of, and the store is an ordinary one.
+  mutating func storeEntry(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    let place = machine.physmap.machine(store.address)
+    guard let level = port.levels[store.address.page] else {
+      _ = update(place, store.value, &cpu, &machine)
+      return
+    }
+    let old = PageTableEntry<MachineSpace>(machine.memory.read(place))
+    let oldSplit = port.splits[place]
+    let wasWithheld = port.isWithheld(place)
+    port.setWithheld(false, at: place)
+    port.setSplit(nil, at: place)
+    let new = translate(PageTableEntry(store.value), level: level, at: place, &cpu, &machine)
+    if update(place, new.raw, &cpu, &machine) {
+      if let oldSplit { freeSplit(oldSplit, level: level - 1, &machine) } else { unmap(old, level: level, at: place, &machine) }
+    } else {
+      forget(new, level: level, at: place, &machine)
+      port.setSplit(oldSplit, at: place)
+      port.setWithheld(wasWithheld, at: place)
+      unregister(store.address.page, &cpu, &machine)
+      if !port.isRegistered(store.address.page) { machine.memory.write(place, store.value) }
+    }
+  }
+
+  // MARK: Entries
+
+  /// The guest's entry in machine terms. Tables that it points to are registered, large pages split, mappings of tables
+  /// made read-only.
+  private mutating func translate(
+    _ entry: PageTableEntry<PhysicalSpace>, level: Int, at place: MachineAddress, _ cpu: inout VirtualCPU,
+    _ machine: inout MachineState
+  ) -> PageTableEntry<MachineSpace> {
+    guard entry.isPresent else { return PageTableEntry(entry.raw) }
+    if entry.isLeaf(level: level) && level > 1 { return split(entry, level: level, at: place, &cpu, &machine) }
+    if level > 1 {
+      register(entry.frame, level: level - 1, &cpu, &machine)
+    } else {
+      port.reverseMap.insert(place, of: entry.frame)
+    }
+    var flags = entry.raw & ~0xf_ffff_ffff_f000
+    if level == 1 && entry.isWritable && port.isRegistered(entry.frame) {
+      flags &= ~EntryFlags.writable.rawValue
+      port.setWithheld(true, at: place)
+    }
+    return PageTableEntry(machine.physmap.machine(entry.frame).address.raw | flags)
+  }
+
+  /// Makes the table that stands for a large page, which Xen refuses; returns the entry that points to it.
+  private mutating func split(
+    _ entry: PageTableEntry<PhysicalSpace>, level: Int, at place: MachineAddress, _ cpu: inout VirtualCPU,
+    _ machine: inout MachineState
+  ) -> PageTableEntry<MachineSpace> {
+    guard let size = PageSize(level: level), let part = PageSize(level: level - 1) else {
+      preconditionFailure("a leaf at level \(level)")
+    }
+    let table = machine.allocateTable()
+    frames.setExtra(table, true)
+    port.setSplit(table, at: place)
+    // PAT is bit 12 in a large leaf, bit 7 in a small one, where a large one has PS.
+    let isSmall = part == .small
+    var flags = entry.raw & ~0xf_ffff_ffff_f000 & ~EntryFlags.pageSize.rawValue
+    if isSmall { flags |= entry.raw >> 12 & 1 << 7 } else { flags |= entry.raw & 0x1000 | EntryFlags.pageSize.rawValue }
+    for index in 0..<512 {
+      let frame = PPN(entry.frame(of: size).raw + UInt64(index) * part.pages)
+      let value = PageTableEntry<PhysicalSpace>(frame.address.raw | flags)
+      let partPlace = table.entryAddress(index: index)
+      machine.memory.write(
+        partPlace, translate(value, level: level - 1, at: partPlace, &cpu, &machine).raw)
+    }
+    return PageTableEntry(frame: table, [.present, .writable, .user, .accessed])
+  }
+
+  /// Forgets what the port keeps of an entry that is no longer in a table, its split included.
+  private mutating func forget(
+    _ entry: PageTableEntry<MachineSpace>, level: Int, at place: MachineAddress, _ machine: inout MachineState
+  ) {
+    if let table = port.splits[place] {
+      port.setSplit(nil, at: place)
+      freeSplit(table, level: level - 1, &machine)
+    } else {
+      unmap(entry, level: level, at: place, &machine)
+      port.setWithheld(false, at: place)
+    }
+  }
+
+  private mutating func unmap(
+    _ entry: PageTableEntry<MachineSpace>, level: Int, at place: MachineAddress, _ machine: inout MachineState
+  ) {
+    guard level == 1, entry.isPresent, let page = machine.physmap.physical(entry.frame) else { return }
+    port.reverseMap.remove(place, of: page)
+  }
+
+  private mutating func freeSplit(_ table: MPN, level: Int, _ machine: inout MachineState) {
+    for index in 0..<512 {
+      let place = table.entryAddress(index: index)
+      forget(PageTableEntry(machine.memory.read(place)), level: level, at: place, &machine)
+    }
+    frames.setExtra(table, false)
+    machine.physmap.free(table)
+  }
+
+  // MARK: Back again
+
+  /// An entry of a table in the guest's own terms: the frame by M2P, a split large page put together with A and D of all
+  /// its parts, and the write right that a mapping of a table had to give up.
+  borrowing func guestEntry(at address: PhysicalAddress, _ machine: inout MachineState) -> UInt64 {
+    let place = machine.physmap.machine(address)
+    guard let level = port.levels[address.page] else { return machine.memory.read(place) }
+    return guestEntry(level: level, at: place, machine)
+  }
+
+  private borrowing func guestEntry(
+    level: Int, at place: MachineAddress, _ machine: borrowing MachineState
+  ) -> UInt64 {
+    let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
+    if let table = port.splits[place] { return joined(table, level: level, machine) }
+    guard entry.isPresent, let page = machine.physmap.physical(entry.frame) else { return entry.raw }
+    let flags = entry.raw & ~0xf_ffff_ffff_f000
+    let withheld = level == 1 && port.isWithheld(place) ? EntryFlags.writable.rawValue : 0
+    return page.address.raw | flags | withheld
+  }
+
+  private borrowing func joined(_ table: MPN, level: Int, _ machine: borrowing MachineState) -> UInt64 {
+    let parts = (0..<512).map { guestEntry(level: level - 1, at: table.entryAddress(index: $0), machine) }
+    let recorded = (EntryFlags.accessed.union(.dirty)).rawValue
+    var entry = parts[0] | parts.reduce(0) { $0 | $1 & recorded } | EntryFlags.pageSize.rawValue
+    if level == 2 {
+      // PAT goes back from bit 7 to bit 12.
+      entry = entry & ~0x1000 | (parts[0] & 1 << 7) << 5
+    }
+    return entry
+  }
+}

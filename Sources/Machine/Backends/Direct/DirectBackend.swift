@@ -1,0 +1,145 @@
+internal import Paging
+
+/// Direct paging: the hardware walks the guest's own tables, which hold machine frames. The guest changes them by
+/// hypercalls, and Xen lets no change pass that would give a domain another's frame or a writable page table.
+///
+/// The recorded kernel is not such a guest. A ``Port`` stands between, as Linux's paravirtual operations do: it
+/// translates, asks for each change, and splits what Xen refuses. Only ``FrameTable`` decides.
+struct DirectBackend: Backend, ~Copyable {
+  var frames = FrameTable()
+  var port = Port()
+  /// The base table of each CPU.
+  var bases: [Int: MPN] = [:]
+  /// The domain is being built from the snapshot: nothing is counted yet.
+  var isBuilding = true
+
+  static var storesByHypercall: Bool { true }
+
+  init(_ machine: inout MachineState) {}
+
+  mutating func start(_ cpu: inout VirtualCPU, _ machine: inout MachineState, isFirst: Bool) throws(ReplayError) {
+    guard cpu.registers.levels == 4 else {
+      throw ReplayError(operation: machine.operation, message: "direct paging of a guest with five levels, expected four")
+    }
+    if isFirst { registerAnnounced(&cpu, &machine) }
+    loadBase(&cpu, &machine)
+    setHardwareControls(&cpu, machine)
+    isBuilding = false
+    machine.notePeaks()
+  }
+
+  /// The guest's controls, but read-only holds for its kernel too, which runs in ring 1, and frames may lie anywhere.
+  private func setHardwareControls(_ cpu: inout VirtualCPU, _ machine: borrowing MachineState) {
+    var registers = cpu.registers
+    registers.cr0 |= CR0.writeProtect
+    cpu.setHardwareControls(
+      PagingControls(
+        registers, maxPhysicalAddressBits: 52, hasHugePages: true,
+        alignmentCheckFlag: machine.settings.guestAlignmentCheck))
+  }
+
+  mutating func walk(
+    _ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> WalkOutcome {
+    let before = machine.counters.walkReferences
+    defer { machine.counters.walkReferencesGuest += machine.counters.walkReferences - before }
+    return machine.walk(address, access, &cpu)
+  }
+
+  // MARK: Faults
+
+  /// Every page fault enters Xen, which bounces it to the guest, but for stores that the guest may make and the hardware
+  /// may not let pass: to a level-1 table, which Xen emulates, or with CR0.WP clear.
+  mutating func resolve(
+    _ fault: HardwareFault, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> Resolution {
+    let costs = machine.description.costs
+    if fault.access.isStore, let page = writablePage(fault, cpu, &machine) {
+      let isTable = frames[machine.physmap.machine(page)].isTable
+      machine.count(isTable ? .trace : .other, fault, page, cost: costs.emulation, cpu.index)
+      return .emulated(page)
+    }
+    machine.counters.exitFault += 1
+    machine.counters.cyclesVirtualization += costs.exit + costs.injection
+    return .deliver(PageFault(address: fault.address, code: fault.code))
+  }
+
+  /// The page of a store that only the missing RW of its leaf, or of entries that WP = 0 overrides, has stopped.
+  private func writablePage(
+    _ fault: HardwareFault, _ cpu: borrowing VirtualCPU, _ machine: inout MachineState
+  ) -> PPN? {
+    guard fault.code.contains(.present), !fault.code.contains(.reserved) else { return nil }
+    var table = cpu.root
+    var rights = Rights.all
+    var leafPlace = MachineAddress(0)
+    for level in (1...4).reversed() {
+      leafPlace = table.entryAddress(fault.address, level: level)
+      let entry = PageTableEntry<MachineSpace>(machine.memory.read(leafPlace))
+      var granted = Rights(entry)
+      if level == 1 && port.isWithheld(leafPlace) { granted = granted.combined(with: .all).granting() }
+      rights = rights.combined(with: granted)
+      table = entry.frame
+    }
+    guard rights.permits(fault.access, under: cpu.guestControls) else { return nil }
+    // A table above level 1 is not emulated: the guest gets the fault (Xen, `ptwr_do_page_fault`).
+    if let level = frames[table].kind.level, frames[table].isTable, level > 1 { return nil }
+    return machine.physmap.physical(table)
+  }
+
+  // MARK: The guest's changes
+
+  mutating func stored(
+    _ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    registerAnnounced(&cpu, &machine)
+    storeEntry(store, &cpu, &machine)
+  }
+
+  mutating func announced(
+    _ page: PPN, level: Int, words: [UInt64], _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    unregister(page, &cpu, &machine)
+    if port.isRegistered(page) {
+      // It is in use as a table all the while: what has changed changes one by one.
+      for (index, word) in words.enumerated() {
+        let address = page.entryAddress(index: index)
+        let known = guestEntry(at: address, &machine)
+        if (known ^ word) & ~0x60 != 0 { storeEntry(TableStore(address: address, value: word), &cpu, &machine) }
+      }
+    } else {
+      machine.setGuestPage(page, words)
+      port.announced.append((page, level))
+    }
+  }
+
+  mutating func gone(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    unregister(page, &cpu, &machine)
+  }
+
+  mutating func loadedCR3(keeps: Bool, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    registerAnnounced(&cpu, &machine)
+    loadBase(&cpu, &machine)
+  }
+
+  mutating func loadedControls(
+    _ old: ControlRegisters, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    machine.countExit(\.exitOther, "control-register", 0, cpu.index)
+    setHardwareControls(&cpu, machine)
+  }
+
+  mutating func invalidated(_ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    countHypercall("mmuext_op invlpg_local", nil, address.raw, nil, &machine, cpu.index)
+  }
+
+  mutating func invalidated(
+    _ operation: PCIDInvalidation, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    countHypercall("mmuext_op tlb_flush_local", nil, nil, nil, &machine, cpu.index)
+  }
+}
+
+extension Rights {
+  /// The same with RW.
+  func granting() -> Rights { Rights(raw: raw | 1) }
+}

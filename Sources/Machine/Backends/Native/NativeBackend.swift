@@ -1,0 +1,43 @@
+internal import Paging
+
+/// No hypervisor: physical memory is machine memory, the hardware walks the guest's own tables, and every fault is true.
+struct NativeBackend: Backend, ~Copyable {
+  init(_ machine: inout MachineState) {}
+
+  mutating func start(_ cpu: inout VirtualCPU, _ machine: inout MachineState, isFirst: Bool) {
+    setRoot(&cpu, &machine)
+    if isFirst { machine.counters.machineFramesPeak = machine.ramPages }
+  }
+
+  private func setRoot(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    cpu.root = machine.physmap.machine(cpu.registers.root)
+  }
+
+  mutating func walk(
+    _ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> WalkOutcome {
+    let before = machine.counters.walkReferences
+    defer { machine.counters.walkReferencesGuest += machine.counters.walkReferences - before }
+    return machine.walk(address, access, &cpu)
+  }
+
+  mutating func resolve(
+    _ fault: HardwareFault, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> Resolution {
+    .deliver(PageFault(address: fault.address, code: fault.code))
+  }
+
+  mutating func loadedCR3(keeps: Bool, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    setRoot(&cpu, &machine)
+  }
+
+  mutating func loadedControls(
+    _ old: ControlRegisters, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {}
+
+  mutating func invalidated(_ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  mutating func invalidated(
+    _ operation: PCIDInvalidation, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {}
+}

@@ -1,0 +1,57 @@
+internal import Paging
+
+extension ShadowBackend {
+  /// Drops one shadow entry, in a shadow of a level.
+  mutating func drop(_ place: MachineAddress, level: Int, _ machine: inout MachineState) {
+    let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
+    guard entry.isPresent else { return }
+    machine.memory.write(place, 0)
+    if level == 1 {
+      guard let page = machine.physmap.physical(entry.frame) else { preconditionFailure("a leaf of no guest page") }
+      reverseMap.remove(place, of: page)
+    } else {
+      pages[entry.frame]?.parents.removeAll { $0 == place }
+      if entry.contains(ShadowMark.fracture) { fractureClock += 1 }
+    }
+  }
+
+  /// Drops all entries of a shadow.
+  mutating func dropEntries(of frame: MPN, _ machine: inout MachineState) {
+    guard let level = pages[frame]?.key.level else { return }
+    for index in 0..<512 { drop(frame.entryAddress(index: index), level: level, &machine) }
+  }
+
+  /// Ends the page's life as a table: its shadows go, and its mappings get back what the trace withheld.
+  mutating func unshadow(_ page: PPN, _ machine: inout MachineState) {
+    let levels = tracedLevels[page.raw] ?? 0
+    guard levels != 0 else { return }
+    let isRoot = roots.values.contains(page)
+    for level in 1...5 where levels >> UInt8(level) & 1 != 0 {
+      guard let frame = frames[.table(page, level: level)] else { continue }
+      dropEntries(of: frame, &machine)
+      // A root that a CPU runs on stays, empty, and so does its trace: the next walk would find it again.
+      if !isRoot { retire(frame, &machine) }
+    }
+    if isRoot { return }
+    tracedLevels.set(page.raw, 0)
+    tracedCount -= 1
+    restoreWriteRight(page, &machine)
+  }
+
+  private mutating func retire(_ frame: MPN, _ machine: inout MachineState) {
+    guard let shadow = pages.removeValue(forKey: frame) else { return }
+    for place in shadow.parents { machine.memory.write(place, 0) }
+    frames[shadow.key] = nil
+    retired.append((frame, machine.flushClock))
+    machine.counters.shadowPages -= 1
+  }
+
+  /// More rights need no flush: a stale entry costs one walk more.
+  private func restoreWriteRight(_ page: PPN, _ machine: inout MachineState) {
+    for place in reverseMap.mappings(of: page) {
+      let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
+      guard entry.contains(ShadowMark.readOnlyForTrace) else { continue }
+      machine.memory.write(place, entry.clearing(ShadowMark.readOnlyForTrace).setting(.writable).raw)
+    }
+  }
+}

@@ -1,0 +1,122 @@
+internal import Paging
+
+extension ShadowBackend {
+  mutating func fill(
+    _ walk: GuestWalk, _ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    var frame = cpu.root
+    var level = walk.levels
+    while level > walk.size.level {
+      let key = ShadowPage.Key.table(walk.tables[level - 1], level: level - 1)
+      let flags = Self.inherited(walk.entries[level]).union(walk.entries[level].isWritable ? .writable : [])
+      frame = link(key, at: frame.entryAddress(address, level: level), flags, &cpu, &machine)
+      level -= 1
+    }
+    if walk.size > .small { frame = splinter(walk, address, frame, &cpu, &machine) }
+    fillLeaf(walk, at: frame.entryAddress(address, level: 1), &machine)
+  }
+
+  /// What a shadow entry takes over from the guest's as it is.
+  private static func inherited(_ entry: PageTableEntry<PhysicalSpace>) -> EntryFlags {
+    var flags: EntryFlags = [.present, .accessed]
+    if entry.isUser { flags.insert(.user) }
+    if entry.isNoExecute { flags.insert(.noExecute) }
+    return flags
+  }
+
+  /// RW of a shadow leaf, or the mark that says why not: the guest's D bit must be set by a store that is seen.
+  private static func writeRight(_ leaf: PageTableEntry<PhysicalSpace>) -> EntryFlags {
+    guard leaf.isWritable else { return [] }
+    return leaf.isDirty ? .writable : ShadowMark.readOnlyForDirty
+  }
+
+  /// Fills the entries above the 4 KiB parts of a large page of the guest's; returns the table of the parts.
+  private mutating func splinter(
+    _ walk: GuestWalk, _ address: VirtualAddress, _ table: MPN, _ cpu: inout VirtualCPU,
+    _ machine: inout MachineState
+  ) -> MPN {
+    var frame = table
+    var flags = Self.inherited(walk.leaf).union(Self.writeRight(walk.leaf)).union(ShadowMark.fracture)
+    for level in (2...walk.size.level).reversed() {
+      let pagesBelow = UInt64(1) << UInt64(9 * (level - 1))
+      let first = PPN(walk.page.raw / pagesBelow * pagesBelow)
+      let key = ShadowPage.Key.splinter(first, level: level - 1, isGlobal: walk.leaf.isGlobal)
+      frame = link(key, at: frame.entryAddress(address, level: level), flags, &cpu, &machine)
+      flags = [.present, .writable, .user, .accessed, ShadowMark.fracture]
+    }
+    return frame
+  }
+
+  private mutating func fillLeaf(_ walk: GuestWalk, at place: MachineAddress, _ machine: inout MachineState) {
+    var flags: EntryFlags = [.present, .accessed, .dirty]
+    if walk.leaf.isGlobal { flags.insert(.global) }
+    if walk.size > .small {
+      flags.formUnion([.user, .writable])
+    } else {
+      flags.formUnion(Self.inherited(walk.leaf))
+      flags.formUnion(Self.writeRight(walk.leaf))
+    }
+    if flags.contains(.writable) && isTraced(walk.page) {
+      flags.remove(.writable)
+      flags.insert(ShadowMark.readOnlyForTrace)
+    }
+    if !PageTableEntry<MachineSpace>(machine.memory.read(place)).isPresent { reverseMap.insert(place, of: walk.page) }
+    machine.memory.write(place, PageTableEntry(frame: machine.physmap.machine(walk.page), flags).raw)
+  }
+
+  /// Makes an entry point to the shadow with a key; returns that shadow's frame.
+  private mutating func link(
+    _ key: ShadowPage.Key, at place: MachineAddress, _ flags: EntryFlags, _ cpu: inout VirtualCPU,
+    _ machine: inout MachineState
+  ) -> MPN {
+    let frame = shadow(key, &cpu, &machine)
+    let old = PageTableEntry<MachineSpace>(machine.memory.read(place))
+    if !old.isPresent || old.frame != frame {
+      if old.isPresent { drop(place, level: key.level + 1, &machine) }
+      pages[frame]?.parents.append(place)
+    }
+    machine.memory.write(place, PageTableEntry(frame: frame, flags).raw)
+    return frame
+  }
+
+  /// The frame of the shadow with a key; it is made, and its table traced, if there is none.
+  mutating func shadow(_ key: ShadowPage.Key, _ cpu: inout VirtualCPU, _ machine: inout MachineState) -> MPN {
+    if let frame = frames[key] { return frame }
+    let frame = takeFrame(&cpu, &machine)
+    frames[key] = frame
+    pages[frame] = ShadowPage(key: key, frame: frame)
+    machine.counters.shadowPages += 1
+    machine.counters.shadowPagesPeak = max(machine.counters.shadowPagesPeak, machine.counters.shadowPages)
+    if case .table(let page, let level) = key { trace(page, level: level, &cpu, &machine) }
+    return frame
+  }
+
+  /// A frame that no processor can still be walking through.
+  private mutating func takeFrame(_ cpu: inout VirtualCPU, _ machine: inout MachineState) -> MPN {
+    if retired.count > 64 && retired[0].clock == machine.flushClock { machine.flushAllCPUs(&cpu) }
+    if let oldest = retired.first, oldest.clock < machine.flushClock {
+      retired.removeFirst()
+      machine.memory.clear(oldest.frame)
+      return oldest.frame
+    }
+    return machine.allocateTable()
+  }
+
+  /// Installs the write trace on a guest's table: every leaf that maps it becomes read-only.
+  private mutating func trace(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    let levels = tracedLevels[page.raw] ?? 0
+    tracedLevels.set(page.raw, levels | 1 << UInt8(level))
+    guard levels == 0 else { return }
+    tracedCount += 1
+    machine.counters.tracedPagesPeak = max(machine.counters.tracedPagesPeak, UInt64(tracedCount))
+    var hasLostRight = false
+    for place in reverseMap.mappings(of: page) {
+      let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
+      guard entry.isWritable else { continue }
+      machine.memory.write(place, entry.clearing(.writable).setting(ShadowMark.readOnlyForTrace).raw)
+      hasLostRight = true
+    }
+    // A processor may hold the right in its TLB, by addresses that nobody has written down.
+    if hasLostRight { machine.flushAllCPUs(&cpu) }
+  }
+}

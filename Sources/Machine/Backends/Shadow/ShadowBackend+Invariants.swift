@@ -1,0 +1,50 @@
+internal import Paging
+
+extension ShadowBackend {
+  /// Every shadow entry agrees with the guest's or grants less, and no leaf lets a store reach a traced page unseen.
+  borrowing func violatedInvariant(_ cpu: borrowing VirtualCPU, _ machine: inout MachineState) -> String? {
+    for shadow in pages.values.sorted(by: { $0.frame.raw < $1.frame.raw }) {
+      for index in 0..<512 {
+        let place = shadow.frame.entryAddress(index: index)
+        let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
+        guard entry.isPresent, let problem = problem(of: entry, in: shadow, index, &machine) else { continue }
+        return "shadow entry \(String(entry.raw, radix: 16)), index \(index) of \(shadow.key): \(problem)"
+      }
+    }
+    return nil
+  }
+
+  private func problem(
+    of entry: PageTableEntry<MachineSpace>, in shadow: ShadowPage, _ index: Int, _ machine: inout MachineState
+  ) -> String? {
+    let level = shadow.key.level
+    if level > 1, pages[entry.frame] == nil { return "points to no shadow" }
+    if level == 1, let page = machine.physmap.physical(entry.frame) {
+      if machine.isDevice(page) { return "maps device memory" }
+      if entry.isWritable && isTraced(page) { return "is writable though the page is traced" }
+      let place = shadow.frame.entryAddress(index: index)
+      if !reverseMap.mappings(of: page).contains(place) { return "is not in the reverse map" }
+    }
+    guard case .table(let table, _) = shadow.key else { return nil }
+    let guest = PageTableEntry<PhysicalSpace>(machine.guestWord(table.entryAddress(index: index)))
+    if !guest.isPresent || !guest.isAccessed { return "the guest's is \(String(guest.raw, radix: 16))" }
+    if guest.isUser != entry.isUser || guest.isNoExecute != entry.isNoExecute { return "other rights than the guest's" }
+    let mayWrite = guest.isWritable && (guest.isDirty || !guest.isLeaf(level: level))
+    if entry.isWritable && !mayWrite { return "writable, but the guest's is \(String(guest.raw, radix: 16))" }
+    return leadsElsewhere(entry, guest, level, &machine) ? "leads elsewhere than the guest's" : nil
+  }
+
+  private func leadsElsewhere(
+    _ entry: PageTableEntry<MachineSpace>, _ guest: PageTableEntry<PhysicalSpace>, _ level: Int,
+    _ machine: inout MachineState
+  ) -> Bool {
+    if level == 1 { return machine.physmap.physical(entry.frame) != guest.frame }
+    switch pages[entry.frame]?.key {
+    case .table(let page, let below): return guest.isLeaf(level: level) || page != guest.frame || below != level - 1
+    case .splinter(let page, let below, let isGlobal):
+      guard guest.isLeaf(level: level), let size = PageSize(level: level) else { return true }
+      return page != guest.frame(of: size) || below != level - 1 || isGlobal != guest.isGlobal
+    case nil: return true
+    }
+  }
+}

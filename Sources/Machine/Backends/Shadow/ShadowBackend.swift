@@ -1,0 +1,110 @@
+internal import Paging
+
+/// Shadow page tables: one shadow a guest table, kept over CR3 loads, held right by write traces on the guest's tables.
+///
+/// A guest table is undiscovered until CR3 names it or a walk goes through it; then it gets a shadow, and every shadow
+/// leaf that maps its page becomes read-only. The guest's stores to it fault, and the hypervisor emulates them and drops
+/// the shadow entry that stood for the old value. So at any time each shadow entry agrees with the guest's.
+struct ShadowBackend: ShadowingBackend, ~Copyable {
+  var pages: [MPN: ShadowPage] = [:]
+  var frames: [ShadowPage.Key: MPN] = [:]
+  /// For each guest page, a bit for each level at which it has a shadow: those pages are traced.
+  var tracedLevels = PageMap<UInt8>()
+  var tracedCount = 0
+  var reverseMap = ReverseMap()
+  /// The guest's root of each CPU.
+  var roots: [Int: PPN] = [:]
+  /// Frames of dropped shadows, with the flush clock then: hardware may still walk through them until it is flushed.
+  var retired: [(frame: MPN, clock: UInt64)] = []
+  /// Counts the splinters that were taken out of the tables; a CPU may have translations of their parts cached until it
+  /// has flushed everything since.
+  var fractureClock: UInt64 = 0
+  var fracturesFlushed: [Int: UInt64] = [:]
+
+  init(_ machine: inout MachineState) {}
+
+  func isTraced(_ page: PPN) -> Bool { (tracedLevels[page.raw] ?? 0) != 0 }
+
+  mutating func setRoot(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    roots[cpu.index] = cpu.registers.root
+    cpu.root = shadow(.table(cpu.registers.root, level: cpu.registers.levels), &cpu, &machine)
+  }
+
+  // MARK: The guest's stores to its tables
+
+  mutating func stored(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    let page = store.address.page
+    let levels = tracedLevels[page.raw] ?? 0
+    for level in 1...5 where levels >> UInt8(level) & 1 != 0 {
+      guard let frame = frames[.table(page, level: level)] else { continue }
+      drop(MachineAddress(frame.address.raw | store.address.offset), level: level, &machine)
+    }
+  }
+
+  /// A store whose value is not known: the page is a table no longer.
+  mutating func storedUnknown(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    unshadow(page, &machine)
+  }
+
+  mutating func announced(
+    _ page: PPN, level: Int, words: [UInt64], _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    unshadow(page, &machine)
+    machine.setGuestPage(page, words)
+  }
+
+  // MARK: The guest's registers and flushes
+
+  mutating func loadedCR3(keeps: Bool, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    machine.countExit(\.exitCR3, "cr3", cpu.registers.cr3, cpu.index)
+    setRoot(&cpu, &machine)
+  }
+
+  mutating func loadedControls(
+    _ old: ControlRegisters, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    machine.countExit(\.exitOther, "control-register", 0, cpu.index)
+    cpu.setHardwareControls(machine.hypervisorControls(for: cpu.registers))
+    // NX is a reserved bit without NXE: entries that have it are present with it, and not without.
+    if old.hasNoExecute != cpu.registers.hasNoExecute {
+      for frame in pages.keys.sorted(by: { $0.raw < $1.raw }) { dropEntries(of: frame, &machine) }
+      machine.flushAllCPUs(&cpu)
+    }
+  }
+
+  mutating func invalidated(_ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    machine.countExit(\.exitInvlpg, "invlpg", address.raw, cpu.index)
+    flushFractures(of: address, &cpu, machine)
+  }
+
+  mutating func invalidated(
+    _ operation: PCIDInvalidation, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    machine.countExit(\.exitOther, "invpcid", 0, cpu.index)
+    if case .address(let address, _) = operation { flushFractures(of: address, &cpu, machine) }
+  }
+
+  /// One INVLPG of the guest's drops a whole large page, but the hardware knows its parts one by one: where the address
+  /// lies in one, or may have until a moment ago, all goes.
+  private mutating func flushFractures(
+    of address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: borrowing MachineState
+  ) {
+    let isBehind = (fracturesFlushed[cpu.index] ?? 0) < fractureClock
+    guard isBehind || isSplintered(address, cpu, machine) else { return }
+    cpu.flushAll()
+    fracturesFlushed[cpu.index] = fractureClock
+  }
+
+  private func isSplintered(
+    _ address: VirtualAddress, _ cpu: borrowing VirtualCPU, _ machine: borrowing MachineState
+  ) -> Bool {
+    var table = cpu.root
+    for level in (2...cpu.registers.levels).reversed() {
+      let entry = PageTableEntry<MachineSpace>(machine.memory.read(table.entryAddress(address, level: level)))
+      if !entry.isPresent { return false }
+      if entry.contains(ShadowMark.fracture) { return true }
+      table = entry.frame
+    }
+    return false
+  }
+}

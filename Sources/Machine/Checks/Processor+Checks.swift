@@ -1,0 +1,54 @@
+internal import Paging
+
+extension Processor where MMU: ~Copyable {
+  /// Has a TLB hit judged by the oracle.
+  mutating func explain(_ frame: MPN, _ page: VPN, _ access: Access) {
+    let found = machine.physmap.physical(frame)
+    let verdict = oracle?.judge(
+      page.address, access, gave: found ?? PPN(.max), cpus.running.registers, cpus.running.guestControls,
+      cpus.running.index)
+    switch verdict {
+    case .stale: machine.counters.staleHits += 1
+    case .illegal:
+      machine.diverge(
+        expected: "\(access.description) at \(page.address.hexadecimal) as the guest's tables since its last flush say",
+        found: "a TLB hit that gives physical page \(String((found ?? PPN(.max)).raw, radix: 16))")
+    case .current, nil: break
+    }
+  }
+
+  /// Holds the backend's tables against its invariants.
+  mutating func checkInvariants() {
+    guard oracle != nil, hasStarted else { return }
+    if let violation = backend.violatedInvariant(cpus.running, &machine) {
+      machine.diverge(expected: "the invariants of the mode to hold", found: violation)
+    }
+  }
+
+  /// Holds the guest's tables, as the machine has them now, against what the guest stored in them: all but A and D, which
+  /// the machine sets too.
+  mutating func checkTables() {
+    guard let oracle else { return }
+    let recorded = (EntryFlags.accessed.union(.dirty)).rawValue
+    for (address, value) in guestTables() {
+      let expected = oracle.word(at: PhysicalAddress(address))
+      if (value ^ expected) & ~recorded != 0 {
+        machine.diverge(
+          expected: "the guest's entry at \(String(address, radix: 16)) to be \(String(expected, radix: 16))",
+          found: String(value, radix: 16))
+      }
+    }
+  }
+
+  /// Each word of the pages that are tables at present, by physical address, in the guest's own terms.
+  mutating func guestTables() -> [UInt64: UInt64] {
+    var tables: [UInt64: UInt64] = [:]
+    for page in machine.tableLevels.keys.sorted(by: { $0.raw < $1.raw }) {
+      for index in 0..<512 {
+        let address = page.address.raw + UInt64(index) * 8
+        tables[address] = backend.guestEntry(at: PhysicalAddress(address), &machine)
+      }
+    }
+    return tables
+  }
+}

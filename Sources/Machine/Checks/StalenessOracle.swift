@@ -1,0 +1,150 @@
+internal import Paging
+
+/// Says of a TLB hit whether the architecture allows it.
+///
+/// A translation may be used if the guest's tables held it at some time since the last operation that had to drop it
+/// (SDM 3A 4.10.4). The oracle keeps its own history of the tables, of the roots and of what was invalidated, all taken
+/// from the trace, and searches it with a walker of its own: it shares no code with the machine that it judges.
+struct StalenessOracle {
+  enum Verdict {
+    /// The tables as they are allow it.
+    case current
+    /// Tables that have been valid since the last invalidation allow it.
+    case stale
+    case illegal
+  }
+
+  private var history = TableHistory()
+  private var time: UInt64 = 1
+  private var invalidations: [Int: InvalidationHistory] = [:]
+  /// The verdict on the latest hit was that it is stale, but legal.
+  private(set) var latestWasStale = false
+
+  mutating func store(_ store: TableStore) {
+    time += 1
+    history.store(store.value, at: store.address.raw, time: time)
+  }
+
+  mutating func setTable(_ page: PPN, _ words: [UInt64]) {
+    time += 1
+    for (index, word) in words.enumerated() {
+      history.store(word, at: page.address.raw + UInt64(index) * 8, time: time)
+    }
+  }
+
+  /// The guest's word as it stored it last.
+  func word(at address: PhysicalAddress) -> UInt64 { history.value(at: address.raw) }
+
+  mutating func started(_ registers: ControlRegisters, _ cpu: Int) {
+    time += 1
+    invalidations[cpu, default: InvalidationHistory()].use(registers, time: time)
+  }
+
+  mutating func loadedCR3(_ registers: ControlRegisters, keeps: Bool, _ cpu: Int) {
+    time += 1
+    if !keeps { invalidations[cpu, default: InvalidationHistory()].flushed(pcid: registers.pcid, time: time) }
+    invalidations[cpu, default: InvalidationHistory()].use(registers, time: time)
+  }
+
+  mutating func changedControls(_ old: ControlRegisters, _ new: ControlRegisters, _ cpu: Int) {
+    time += 1
+    if old.hasGlobalPages != new.hasGlobalPages || old.hasPCID && !new.hasPCID {
+      invalidations[cpu, default: InvalidationHistory()].flushedAll(time: time)
+    } else if !old.hasSMEP && new.hasSMEP {
+      invalidations[cpu, default: InvalidationHistory()].flushed(pcid: new.pcid, time: time)
+    }
+    invalidations[cpu, default: InvalidationHistory()].use(new, time: time)
+  }
+
+  mutating func invalidated(_ page: VPN, _ registers: ControlRegisters, _ cpu: Int) {
+    time += 1
+    invalidations[cpu, default: InvalidationHistory()].invalidated(
+      page, pcid: registers.pcid, dropsGlobals: true, time: time)
+  }
+
+  mutating func invalidated(_ operation: PCIDInvalidation, _ cpu: Int) {
+    time += 1
+    switch operation {
+    case .address(let address, let pcid):
+      invalidations[cpu, default: InvalidationHistory()].invalidated(
+        address.page, pcid: UInt16(pcid), dropsGlobals: false, time: time)
+    case .context(let pcid): invalidations[cpu, default: InvalidationHistory()].flushed(pcid: UInt16(pcid), time: time)
+    case .allContexts: invalidations[cpu, default: InvalidationHistory()].flushedAll(time: time)
+    case .allContextsNonGlobal: invalidations[cpu, default: InvalidationHistory()].flushedNonGlobal(time: time)
+    }
+  }
+
+  /// Judges a hit that gave `page` for the virtual page of `address`.
+  mutating func judge(
+    _ address: VirtualAddress, _ access: Access, gave page: PPN, _ registers: ControlRegisters,
+    _ controls: PagingControls, _ cpu: Int
+  ) -> Verdict {
+    latestWasStale = false
+    var question = Question(address: address.raw, access: access, page: page, controls: controls)
+    let root = registers.root.address.raw
+    if search(question, root, controls.levels, .all, since: time, { _ in self.time }) { return .current }
+    guard let windows = invalidations[cpu] else { return .illegal }
+    let pcid = registers.pcid
+    let flushTime = windows.flushTime(pcid: pcid)
+    for use in windows.roots(pcid: pcid, since: flushTime) {
+      question.end = use.end
+      let start = max(use.time, flushTime)
+      let leafStart = { (leaf: Leaf) in windows.start(leaf.size, address.page, pcid: pcid) }
+      if search(question, use.root, controls.levels, .all, since: start, leafStart) { return noteStale() }
+    }
+    for use in windows.roots(pcid: nil, since: windows.allTime) where controls.hasGlobalPages {
+      question.end = use.end
+      let start = max(use.time, windows.allTime)
+      let leafStart = { (leaf: Leaf) in leaf.isGlobal ? windows.globalStart(leaf.size, address.page) : .max }
+      if search(question, use.root, controls.levels, .all, since: start, leafStart) { return noteStale() }
+    }
+    return .illegal
+  }
+
+  private mutating func noteStale() -> Verdict {
+    latestWasStale = true
+    return .stale
+  }
+
+  private struct Question {
+    var address: UInt64
+    var access: Access
+    var page: PPN
+    var controls: PagingControls
+    /// Time at which the root left CR3: the walk was made before.
+    var end = UInt64.max
+  }
+
+  private struct Leaf {
+    var size: PageSize
+    var isGlobal: Bool
+  }
+
+  /// Whether some composition of versions translates the address so: each level's version held at a time no earlier than
+  /// the one above it was read, and the leaf at a time since `leafStart`.
+  private func search(
+    _ question: Question, _ table: UInt64, _ level: Int, _ rights: Rights, since start: UInt64,
+    _ leafStart: (Leaf) -> UInt64
+  ) -> Bool {
+    let address = table | (question.address >> UInt64(3 + 9 * level) & 511) << 3
+    return history.anyVersion(at: address, since: start, until: question.end) { version in
+      let entry = PageTableEntry<PhysicalSpace>(version.value)
+      guard entry.isPresent, entry.reservedBits(level: level, under: question.controls) == 0 else { return false }
+      let rights = rights.combined(with: Rights(entry))
+      let since = max(start, version.time)
+      guard entry.isLeaf(level: level), let size = PageSize(level: level) else {
+        return search(question, entry.frame.address.raw, level - 1, rights, since: since, leafStart)
+      }
+      let page = entry.frame(of: size).raw + (question.address >> 12) % size.pages
+      guard page == question.page.raw, rights.permits(question.access, under: question.controls) else { return false }
+      return history.held(version, at: address, since: leafStart(Leaf(size: size, isGlobal: entry.isGlobal)))
+    }
+  }
+}
+
+extension TableHistory {
+  /// Whether a version of a word held at some time from `start` on.
+  func held(_ version: Version, at address: UInt64, since start: UInt64) -> Bool {
+    anyVersion(at: address, since: start) { $0 == version }
+  }
+}

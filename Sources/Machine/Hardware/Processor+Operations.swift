@@ -1,0 +1,198 @@
+internal import Paging
+
+/// A page-table store or CR3 load that waits for the tables that the trace names behind it.
+struct PendingOperation {
+  var number: UInt64
+  var kind: Kind
+  enum Kind {
+    case tableStore(TableStore)
+    case rootLoad(UInt64)
+  }
+}
+
+extension Processor where MMU: ~Copyable {
+  /// Carries out an operation that is not a plain access.
+  @inline(never)
+  mutating func carryOut(_ operation: Operation, _ batch: OperationBatch) throws(ReplayError) {
+    let payload = Int(operation.payload)
+    switch operation.kind {
+    case .load, .store, .fetch: preconditionFailure("accesses are the loop's")
+    case .tableStore:
+      let address = operation.hasPayload ? VirtualAddress(batch.words[payload + 1]) : nil
+      try storeTable(operation, value: batch.words[payload], at: address)
+    case .table: try announce(operation, batch)
+    case .tableGone: try tableGone(operation)
+    case .loadCR3: try loadCR3(operation.address)
+    case .loadCR0, .loadCR4, .loadEFER: try loadControls(operation)
+    case .invlpg: invlpg(VirtualAddress(operation.address))
+    case .invpcid:
+      invpcid(type: operation.size, pcid: batch.words[payload], VirtualAddress(operation.address))
+    case .fault:
+      try expectFault(VirtualAddress(operation.address), PageFaultCode(rawValue: UInt32(truncatingIfNeeded: batch.words[payload])))
+    case .interrupt, .mark: break
+    case .readBack: try readBack(PhysicalAddress(operation.address))
+    case .cpu: cpus.run(Int(operation.address), &machine)
+    case .vm:
+      guard operation.address == 0 else { throw unsupported("virtual machine \(operation.address)") }
+    case .ram: try setRAM(operation.address)
+    case .hypercall, .balloon, .content, .dma: throw unsupported("'\(operation.kind)'")
+    case .switchProcess, .fork, .exec, .exit, .map, .unmap, .protect, .discard:
+      throw unsupported("'\(operation.kind)', which is for process traces,")
+    }
+  }
+
+  private func unsupported(_ what: String) -> ReplayError {
+    error("\(what) is not carried out by this version")
+  }
+
+  func error(_ message: String) -> ReplayError { ReplayError(operation: machine.operation, message: message) }
+
+  private mutating func setRAM(_ bytes: UInt64) throws(ReplayError) {
+    guard !hasStarted else { throw error("ram after the first access") }
+    let bits = machine.description.maxPhysicalAddressBits
+    guard bytes <= 1 << UInt64(bits) else {
+      throw error("ram of \(bytes) bytes, expected at most 2^\(bits), the machine's MAXPHYADDR")
+    }
+    guard bytes >= 4096 else { throw error("ram of \(bytes) bytes, expected a page or more") }
+    machine.ramPages = bytes >> 12
+  }
+
+  private mutating func readBack(_ address: PhysicalAddress) throws(ReplayError) {
+    var event = Event(operation: machine.operation, cpu: cpus.running.index, kind: .load, cause: "")
+    event.physical = address
+    event.value = machine.guestWord(address)
+    machine.log.append(event)
+  }
+
+  /// The recorded machine, or the author of a scenario, says that the access of the code faults here.
+  private mutating func expectFault(_ address: VirtualAddress, _ code: PageFaultCode) throws(ReplayError) {
+    let outcome = try translate(address, code.access)
+    if case .fault(let fault) = outcome, fault.address == address, fault.code == code { return }
+    // A hit on an entry that the guest changed without a flush is legal, and counted by the oracle.
+    if case .translated = outcome, oracle?.latestWasStale == true { return }
+    machine.diverge(
+      expected: "page fault at \(address.hexadecimal) with code \(code.hexadecimal)", found: outcome.description)
+  }
+}
+
+extension Processor where MMU: ~Copyable {
+  /// A page-table store: an access like any other if it has a virtual address, then the change of the entry.
+  private mutating func storeTable(
+    _ operation: Operation, value: UInt64, at address: VirtualAddress?
+  ) throws(ReplayError) {
+    let store = TableStore(address: PhysicalAddress(operation.address), value: value)
+    try checkTable(store.address)
+    machine.counters.guestTableStores += 1
+    let isAccess = address != nil && operation.size > 0
+    if isAccess { machine.counters.stores += 1 }
+    if MMU.storesByHypercall {
+      pending = PendingOperation(number: machine.operation, kind: .tableStore(store))
+      return
+    }
+    if let address, isAccess {
+      guard try performStore(operation, store, at: address) else { return }
+    } else if address == nil {
+      storeWasEmulated = backend.isTraced(store.address.page)
+      if storeWasEmulated {
+        machine.count(.trace, nil, store.address.page, cost: machine.description.costs.emulation, cpus.running.index)
+      }
+    }
+    write(store)
+    if storeWasEmulated { try backend.stored(store, &cpus.running, &machine) }
+  }
+
+  /// Translates the access of a page-table store. Returns whether it is performed.
+  private mutating func performStore(
+    _ operation: Operation, _ store: TableStore, at address: VirtualAddress
+  ) throws(ReplayError) -> Bool {
+    let access = Access(AccessKind.store, user: operation.isUser)
+    let outcome = try translate(address, access)
+    switch outcome {
+    case .translated(let frame):
+      storeWasEmulated = false
+      if frame != machine.physmap.machine(store.address.page) {
+        machine.diverge(
+          expected: "the store at \(address.hexadecimal) to reach physical \(store.address.hexadecimal)",
+          found: outcome.description)
+      }
+    case .emulated: storeWasEmulated = true
+    case .fault, .protection:
+      noteUnexpected(outcome, address, access)
+      return false
+    }
+    if address.offset + UInt64(operation.size) > 0x1000 {
+      try translateAccess(VirtualAddress(address.page.advanced(by: 1).address.raw), access, second: 0)
+    }
+    return true
+  }
+
+  private mutating func write(_ store: TableStore) {
+    machine.noteTable(store.address.page, level: 0)
+    machine.setGuestWord(store.address, store.value)
+    oracle?.store(store)
+  }
+
+  private func checkTable(_ address: PhysicalAddress) throws(ReplayError) {
+    guard address.raw & 7 == 0 else { throw error("page-table entry at \(address.hexadecimal), expected a multiple of 8") }
+    guard !machine.isDevice(address.page) else {
+      throw error("page-table page at \(address.hexadecimal), expected it in the RAM of \(machine.ramPages << 12) bytes")
+    }
+  }
+
+  private mutating func announce(_ operation: Operation, _ batch: OperationBatch) throws(ReplayError) {
+    let page = PhysicalAddress(operation.address).page
+    try checkTable(page.address)
+    let level = Int(operation.size)
+    guard (1...5).contains(level) else { throw error("table of level \(level), expected 1 to 5") }
+    let words = batch.tableWords(operation)
+    machine.noteTable(page, level: level)
+    oracle?.setTable(page, words)
+    let frame = machine.physmap.machine(page)
+    cpus.forEach { $0.forgetTable(frame) }
+    try backend.announced(page, level: level, words: words, &cpus.running, &machine)
+  }
+
+  private mutating func tableGone(_ operation: Operation) throws(ReplayError) {
+    let page = PhysicalAddress(operation.address).page
+    machine.noteTable(page, level: Int(operation.size), isTable: false)
+    backend.gone(page, level: Int(operation.size), &cpus.running, &machine)
+  }
+
+  /// Carries out what has waited if no more tables follow; at the end of a batch, the next one tells.
+  mutating func settleUnlessTable(_ batch: OperationBatch, at index: Int) throws(ReplayError) {
+    if pending != nil && index < batch.count && batch.operations[index].kind != .table { try settlePending() }
+  }
+
+  /// Carries out what has waited for the tables behind it, which direct paging needs before.
+  mutating func settlePending() throws(ReplayError) {
+    guard let waiting = pending else { return }
+    pending = nil
+    let now = machine.operation
+    machine.operation = waiting.number
+    switch waiting.kind {
+    case .tableStore(let store):
+      machine.noteTable(store.address.page, level: 0)
+      oracle?.store(store)
+      try backend.stored(store, &cpus.running, &machine)
+    case .rootLoad(let value): try finishLoadCR3(value)
+    }
+    machine.operation = now
+  }
+}
+
+extension OperationBatch {
+  /// The 512 words of a table-contents operation.
+  func tableWords(_ operation: Operation) -> [UInt64] {
+    var table = [UInt64](repeating: 0, count: 512)
+    var next = Int(operation.payload) + 8
+    for group in 0..<8 {
+      var bits = words[Int(operation.payload) + group]
+      while bits != 0 {
+        table[group * 64 + bits.trailingZeroBitCount] = words[next]
+        next += 1
+        bits &= bits - 1
+      }
+    }
+    return table
+  }
+}

@@ -1,0 +1,102 @@
+internal import Paging
+
+/// The processor that carries out a trace: looks every access up in the TLBs of the virtual CPU that runs, and turns to
+/// the backend for what they cannot answer.
+struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
+  var backend: MMU
+  var machine: MachineState
+  var cpus: CPUSet
+  /// Explains TLB hits by the tables that the trace carries; with checks only.
+  var oracle: StalenessOracle?
+  /// Some CPU has made an access.
+  var hasStarted = false
+  /// A store or a CR3 load that waits for the tables that follow it in the trace; see `settle`.
+  var pending: PendingOperation?
+  /// The store before was seen by the hypervisor, so its further entries are too.
+  var storeWasEmulated = false
+  /// Accesses by ``Access/code``, folded into the counters at the end of a batch.
+  private var accesses = InlineArray<8, UInt64>(repeating: 0)
+
+  init(_ configuration: Configuration) throws(ReplayError) {
+    var state = MachineState(configuration)
+    backend = try MMU(&state)
+    cpus = CPUSet(first: VirtualCPU(index: 0, state))
+    machine = state
+    if configuration.checks { oracle = StalenessOracle() }
+  }
+
+  /// Carries out a batch.
+  mutating func replay(_ batch: OperationBatch) throws(ReplayError) {
+    defer { foldAccesses() }
+    let operations = batch.operations.span
+    if MMU.storesByHypercall { try settleUnlessTable(batch, at: 0) }
+    for index in 0..<batch.count {
+      let operation = operations[index]
+      if operation.isAccess {
+        // A run of accesses to one page needs no look-up: its entry is the latest of its set, so a hit changes nothing.
+        let code = operation.kind.rawValue | operation.flags.rawValue << 2
+        let stream = Int(operation.kind.rawValue >> 1)
+        accesses[Int(code & 7)] += 1
+        let page = operation.address >> 12
+        let isWithin = operation.address & 0xfff &+ UInt64(operation.size) <= 0x1000 || stream == 1
+        if cpus.running.lastPage[stream] == page && isWithin
+          && cpus.running.lastAllowed[stream] >> UInt64(code) & 1 != 0
+        {
+          machine.counters.translations += 1
+          machine.counters.tlbL1Hits += 1
+        } else {
+          machine.operation = batch.firstNumber &+ UInt64(index)
+          try access(operation)
+        }
+      } else {
+        machine.operation = batch.firstNumber &+ UInt64(index)
+        try carryOut(operation, batch)
+        if MMU.storesByHypercall { try settleUnlessTable(batch, at: index + 1) }
+      }
+    }
+    machine.counters.operations += UInt64(batch.count)
+  }
+
+  private mutating func foldAccesses() {
+    machine.counters.loads += accesses[0] + accesses[4]
+    machine.counters.stores += accesses[1] + accesses[5]
+    machine.counters.fetches += accesses[2] + accesses[6]
+    accesses = InlineArray(repeating: 0)
+  }
+
+  /// An access that is not simply another one to the page before: one translation for each page that it touches.
+  @inline(__always)
+  private mutating func access(_ operation: Operation) throws(ReplayError) {
+    let access = Access(operation.kind, user: operation.isUser)
+    let address = VirtualAddress(operation.address)
+    let crosses = !access.isFetch && address.offset &+ UInt64(operation.size) > 0x1000
+    if !crosses && hitsFirstLevel(address, access) { return }
+    try translateAccess(address, access, second: crosses ? operation.size : 0)
+  }
+
+  /// The shortest way of a translation: the first TLB level has an entry that allows the access.
+  @inline(__always)
+  private mutating func hitsFirstLevel(_ address: VirtualAddress, _ access: Access) -> Bool {
+    // The TLB's tags hold 57 bits of an address; what is beyond them must be checked before.
+    guard oracle == nil && address.isCanonical(levels: 5) else { return false }
+    let page = address.page.raw
+    let context = cpus.running.context
+    let entry =
+      access.isFetch
+      ? cpus.running.fetches.lookUp(page, context: context) : cpus.running.data.lookUp(page, context: context)
+    guard entry & access.bit != 0 else { return false }
+    machine.counters.translations += 1
+    machine.counters.tlbL1Hits += 1
+    let stream = access.isFetch ? 1 : 0
+    cpus.running.lastPage[stream] = page
+    cpus.running.lastAllowed[stream] = entry & TLBData.allowed
+    return true
+  }
+}
+
+extension Access {
+  /// The access that a load, store or fetch operation makes.
+  @inline(__always) init(_ kind: Operation.Kind, user: Bool) {
+    self.init(AccessKind(rawValue: kind.rawValue) ?? .load, user: user)
+  }
+}

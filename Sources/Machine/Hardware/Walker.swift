@@ -1,0 +1,112 @@
+internal import Paging
+
+extension MachineState {
+  /// Walks tables in machine memory as the processor does (SDM 3A 4.5 to 4.8), from the CPU's root or from what its
+  /// paging-structure caches know.
+  ///
+  /// Reserved bits are judged before rights, level by level. A and D are set once the whole walk has passed: a walk that
+  /// faults changes nothing.
+  mutating func walk(_ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU) -> WalkOutcome {
+    counters.walks += 1
+    let controls = cpu.hardwareControls
+    var level = controls.levels
+    var table = cpu.root
+    var rights = Rights.all
+    if let start = cpu.cachedStart(address) { (level, table, rights) = (start.level - 1, start.table, start.rights) }
+
+    var path = WalkPath(top: level)
+    while true {
+      let entryAddress = MachineAddress(table.address.raw | address.tableIndex(level: level) << 3)
+      let entry = readEntry(at: entryAddress)
+      guard entry.isPresent else { return fault(address, access, [], controls) }
+      guard entry.reservedBits(level: level, under: controls) == 0 else {
+        return fault(address, access, [.present, .reserved], controls)
+      }
+      rights = rights.combined(with: Rights(entry))
+      path.append(level, entryAddress, entry, rights)
+      if entry.isLeaf(level: level) { break }
+      table = entry.frame
+      level -= 1
+    }
+    guard rights.permits(access, under: controls) else { return fault(address, access, [.present], controls) }
+
+    let leaf = path.complete(access, memory: &memory)
+    path.fill(&cpu, address)
+    guard let size = PageSize(level: level) else { preconditionFailure("a leaf at level \(level)") }
+    return .translated(
+      Translation(
+        frame: leaf.frame(of: size), size: size, guestSize: size, rights: rights, isDirty: leaf.isDirty,
+        isGlobal: leaf.isGlobal && controls.hasGlobalPages))
+  }
+
+  /// One reference of the walker to a page-table entry.
+  @inline(__always)
+  private mutating func readEntry(at address: MachineAddress) -> PageTableEntry<MachineSpace> {
+    counters.walkReferences += 1
+    counters.cyclesTranslation += walkCache.cycles(of: address)
+    return PageTableEntry(memory.read(address))
+  }
+
+  private func fault(
+    _ address: VirtualAddress, _ access: Access, _ cause: PageFaultCode, _ controls: PagingControls
+  ) -> WalkOutcome {
+    let code = PageFaultCode(access, under: controls).union(cause)
+    return .fault(HardwareFault(address: address, access: access, code: code))
+  }
+}
+
+/// The entries that a walk has read, from its first level down, and the rights accumulated at each.
+struct WalkPath {
+  private var addresses = InlineArray<6, MachineAddress>(repeating: MachineAddress(0))
+  private var entries = InlineArray<6, PageTableEntry<MachineSpace>>(repeating: PageTableEntry(0))
+  private var rights = InlineArray<6, Rights>(repeating: .all)
+  private let top: Int
+  private var bottom: Int
+
+  init(top: Int) {
+    self.top = top
+    bottom = top + 1
+  }
+
+  mutating func append(
+    _ level: Int, _ address: MachineAddress, _ entry: PageTableEntry<MachineSpace>, _ rights: Rights
+  ) {
+    addresses[level] = address
+    entries[level] = entry
+    self.rights[level] = rights
+    bottom = level
+  }
+
+  /// Sets A in every entry, and D in the leaf for a store; returns the leaf as it then is.
+  mutating func complete(_ access: Access, memory: inout MachineMemory) -> PageTableEntry<MachineSpace> {
+    for level in bottom...top {
+      var flags: EntryFlags = .accessed
+      if level == bottom && access.isStore { flags.insert(.dirty) }
+      // The word is read again: a table may contain an entry that points to itself, so that one word is two entries.
+      if !entries[level].contains(flags) { memory.set(flags.rawValue, at: addresses[level]) }
+      entries[level] = entries[level].setting(flags)
+    }
+    return entries[bottom]
+  }
+
+  /// Enters the tables that the walk went through in the paging-structure caches.
+  func fill(_ cpu: inout VirtualCPU, _ address: VirtualAddress) {
+    for index in cpu.structures.indices {
+      let level = cpu.structures[index].level
+      guard level > bottom && level <= top else { continue }
+      cpu.structures[index].fill(address, context: cpu.context, table: entries[level].frame, rights: rights[level])
+    }
+  }
+}
+
+extension VirtualCPU {
+  /// The deepest paging-structure entry that is cached for an address.
+  mutating func cachedStart(_ address: VirtualAddress) -> (level: Int, table: MPN, rights: Rights)? {
+    for index in structures.indices {
+      if let entry = structures[index].lookUp(address, context: context) {
+        return (structures[index].level, entry.table, entry.rights)
+      }
+    }
+    return nil
+  }
+}

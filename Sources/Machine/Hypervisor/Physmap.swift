@@ -1,0 +1,73 @@
+internal import Paging
+
+/// Where the guest's physical memory lies in machine memory (P2M), and its inverse (M2P).
+///
+/// Physical memory is backed from the start, in runs of 1 GiB: the first region that is used gets the second GiB of
+/// machine memory, and so on; the first, and whatever else they need, belongs to the hypervisor's own frames. On a bare
+/// machine the two spaces are one.
+struct Physmap {
+  let isIdentity: Bool
+  /// Machine region of each physical region in use.
+  private var machineRegions: [UInt64: UInt64] = [:]
+  /// Physical region of each machine region, nil for the hypervisor's own.
+  private var physicalRegions: [UInt64?] = []
+  /// The pair of regions used last.
+  private var latest: (physical: UInt64, machine: UInt64) = (.max, 0)
+  private var freeFrames: [MPN] = []
+  private var nextFrame: UInt64 = 0
+  /// Frames that the hypervisor holds for itself.
+  private(set) var ownFrames: UInt64 = 0
+
+  private static var regionShift: UInt64 { 18 }
+
+  init(isIdentity: Bool) {
+    self.isIdentity = isIdentity
+    if !isIdentity { nextFrame = claimRegion() << Self.regionShift }
+  }
+
+  private mutating func claimRegion(for physical: UInt64? = nil) -> UInt64 {
+    physicalRegions.append(physical)
+    return UInt64(physicalRegions.count - 1)
+  }
+
+  /// The machine page behind a physical page.
+  mutating func machine(_ page: PPN) -> MPN {
+    if isIdentity { return MPN(page.raw) }
+    let region = page.raw >> Self.regionShift
+    if region != latest.physical {
+      let machine = machineRegions[region] ?? claimRegion(for: region)
+      machineRegions[region] = machine
+      latest = (region, machine)
+    }
+    return MPN(latest.machine << Self.regionShift | page.raw & (1 << Self.regionShift - 1))
+  }
+
+  /// The machine address behind a physical address.
+  mutating func machine(_ address: PhysicalAddress) -> MachineAddress {
+    MachineAddress(machine(address.page).address.raw | address.offset)
+  }
+
+  /// The physical page that a machine page backs, nil for the hypervisor's own frames.
+  func physical(_ page: MPN) -> PPN? {
+    if isIdentity { return PPN(page.raw) }
+    let region = page.raw >> Self.regionShift
+    guard region < UInt64(physicalRegions.count), let physical = physicalRegions[Int(region)] else { return nil }
+    return PPN(physical << Self.regionShift | page.raw & (1 << Self.regionShift - 1))
+  }
+
+  /// A machine frame for the hypervisor itself; its contents are whatever they were.
+  mutating func allocateFrame() -> MPN {
+    ownFrames += 1
+    if let frame = freeFrames.popLast() { return frame }
+    let frame = nextFrame
+    nextFrame += 1
+    if nextFrame & (1 << Self.regionShift - 1) == 0 { nextFrame = claimRegion() << Self.regionShift }
+    return MPN(frame)
+  }
+
+  /// Takes a frame back.
+  mutating func free(_ frame: MPN) {
+    ownFrames -= 1
+    freeFrames.append(frame)
+  }
+}

@@ -1,0 +1,83 @@
+internal import Paging
+
+/// What all virtual CPUs and the hypervisor share: memory, where the guest's lies in it, and the books.
+struct MachineState: ~Copyable {
+  let description: MachineDescription
+  let settings: Settings
+  let guest: TraceHeader.Guest
+  var memory = MachineMemory()
+  var physmap: Physmap
+  /// The caches behind the page walker, one set for all CPUs.
+  var walkCache: WalkCache
+  var counters = Counters()
+  var log: Log
+  /// Pages of physical memory; page numbers from here on are device memory.
+  var ramPages: UInt64
+  /// Number of the operation that is carried out.
+  var operation: UInt64 = 0
+  /// Counts the flushes of all CPUs. A CPU that does not run is flushed when it runs next: nobody can tell.
+  private(set) var flushClock: UInt64 = 0
+  /// Pages that hold tables by what the trace says, each with a bit for each of its levels.
+  private(set) var tableLevels: [PPN: UInt8] = [:]
+
+  /// Memory of a scenario that does not say `ram`, in bytes.
+  static var defaultRAM: UInt64 { 4 << 30 }
+
+  init(_ configuration: Configuration) {
+    description = configuration.machine
+    settings = configuration.settings
+    guest = configuration.guest
+    physmap = Physmap(isIdentity: configuration.mode == .native)
+    walkCache = WalkCache(description.walkCaches, memory: description.costs.memory)
+    log = Log(recordsEvents: configuration.recordsEvents)
+    ramPages = min(Self.defaultRAM, 1 << UInt64(description.maxPhysicalAddressBits)) >> 12
+  }
+
+  func isDevice(_ page: PPN) -> Bool { page.raw >= ramPages }
+
+  /// What a walk of the guest's tables obeys with these registers.
+  func controls(for registers: ControlRegisters) -> PagingControls {
+    PagingControls(
+      registers, maxPhysicalAddressBits: description.maxPhysicalAddressBits,
+      hasHugePages: description.hasHugePages, alignmentCheckFlag: settings.guestAlignmentCheck)
+  }
+
+  /// Flushes everything on the CPU that runs, and on every other before it runs again.
+  mutating func flushAllCPUs(_ cpu: inout VirtualCPU) {
+    flushClock += 1
+    catchUp(&cpu)
+  }
+
+  /// Carries out the flush that other CPUs asked of this one.
+  mutating func catchUp(_ cpu: inout VirtualCPU) {
+    if cpu.flushClock < flushClock { cpu.flushAll() }
+    cpu.flushClock = flushClock
+  }
+
+  /// The guest's word at a physical address.
+  mutating func guestWord(_ address: PhysicalAddress) -> UInt64 { memory.read(physmap.machine(address)) }
+
+  /// Replaces the guest's word at a physical address.
+  mutating func setGuestWord(_ address: PhysicalAddress, _ value: UInt64) {
+    memory.write(physmap.machine(address), value)
+  }
+
+  /// Replaces all 512 words of a page of the guest.
+  mutating func setGuestPage(_ page: PPN, _ words: [UInt64]) {
+    let first = physmap.machine(page).address.raw
+    for (index, word) in words.enumerated() { memory.write(MachineAddress(first + UInt64(index) * 8), word) }
+  }
+
+  /// Books a page as a table of a level (0: not known) or, with `isTable` false, as no longer one of it.
+  mutating func noteTable(_ page: PPN, level: Int, isTable: Bool = true) {
+    let bit = UInt8(1) << UInt8(level)
+    let levels = tableLevels[page] ?? 0
+    let now = isTable ? levels | bit : levels & ~bit & ~1
+    tableLevels[page] = now == 0 ? nil : now
+  }
+
+  /// Raises the peak of machine frames in use: the guest's memory and the hypervisor's own frames.
+  mutating func notePeaks() {
+    counters.machineFramesPeak = max(counters.machineFramesPeak, ramPages + physmap.ownFrames)
+  }
+}
