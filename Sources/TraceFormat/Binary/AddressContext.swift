@@ -15,7 +15,7 @@ struct AddressContext {
   var context: UInt64 = 0
 
   /// The context after a fetch.
-  static func hash(_ address: UInt64) -> UInt64 { address &* 0x9e37_79b9_7f4a_7c15 >> 54 }
+  static func hash(_ address: UInt64) -> UInt64 { (address &* 0x9e37_79b9_7f4a_7c15) >> 54 }
 
   mutating func reset() {
     for index in addresses.indices { addresses[index] = 0 }

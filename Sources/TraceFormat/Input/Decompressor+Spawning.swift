@@ -27,7 +27,7 @@ extension Decompressor {
     var words: [UnsafeMutablePointer<CChar>?] = unsafe ([compression.program] + compression.arguments).map {
       unsafe strdup($0)
     }
-    defer { for unsafeword in unsafe words { unsafe free(word) } }
+    defer { unsafe words.forEach { unsafe free($0) } }
     unsafe words.append(nil)
     var process: pid_t = 0
     let code = unsafe posix_spawnp(&process, compression.program, &actions, nil, words, environ)
