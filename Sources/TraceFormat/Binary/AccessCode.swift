@@ -3,19 +3,18 @@ internal import Paging
 /// What one code of the binary form (0…247, see ``BinaryLayout``) says about an access, ready for the decoder's loop,
 /// which does the same few loads and stores for each of them, without a branch.
 struct AccessCode {
-  /// Kind and size; the address and the mode are still to come.
-  var operation: Operation
-  /// The bits of the delta.
+  /// The second half of the `Operation`: kind in bits 0…7, flags, still 0, in 8…15, size in 16…31, payload 0.
+  var half: UInt64
+  /// The bits of the delta, and the topmost of them.
   var mask: UInt64
+  var sign: UInt64
   /// The base address's index in ``AddressContext``; `contextMask` of the context is added: all of it or nothing.
   var base: UInt16
   var contextMask: UInt16
   /// Where the address goes, besides `follow`.
   var target: UInt16
   /// Length of the delta in bytes.
-  var length: UInt8
-  /// All ones for a fetch.
-  var fetchMask: UInt8
+  var length: UInt16
 
   static var dataForms: Int { 21 }
   static var fetchForms: Int { 4 }
@@ -33,29 +32,26 @@ struct AccessCode {
     + (0..<fetchSizes).flatMap { size in (0..<fetchForms).map { fetch(size: UInt16(size), form: $0) } }
 
   private static func data(_ kind: Operation.Kind, size: UInt16, form: Int) -> AccessCode {
-    let operation = Operation(kind, size: size)
-    guard form >= 3 else {
-      return AccessCode(operation, from: nil, to: AddressContext.nowhere, length: form, isFetch: false)
-    }
+    guard form >= 3 else { return AccessCode(kind, size, from: nil, to: AddressContext.nowhere, length: form) }
     let slot = AddressContext.recent + (form - 3) / 3
-    return AccessCode(operation, from: slot, to: slot, length: 1 << ((form - 3) % 3), isFetch: false)
+    return AccessCode(kind, size, from: slot, to: slot, length: 1 << ((form - 3) % 3))
   }
 
   private static func fetch(size: UInt16, form: Int) -> AccessCode {
     let fetched = AddressContext.fetched
-    return AccessCode(
-      Operation(.fetch, size: size), from: form == 0 ? nil : fetched, to: fetched,
-      length: form == 0 ? 0 : 1 << (form - 1), isFetch: true)
+    return form == 0
+      ? AccessCode(.fetch, size, from: nil, to: fetched, length: 0)
+      : AccessCode(.fetch, size, from: fetched, to: fetched, length: 1 << (form - 1))
   }
 
   /// `base` nil stands for `follow[context]`.
-  private init(_ operation: Operation, from base: Int?, to target: Int, length: Int, isFetch: Bool) {
-    self.operation = operation
+  private init(_ kind: Operation.Kind, _ size: UInt16, from base: Int?, to target: Int, length: Int) {
+    half = UInt64(kind.rawValue) | UInt64(size) << 16
     mask = length == 0 ? 0 : UInt64.max >> UInt64(64 - 8 * length)
+    sign = mask ^ (mask >> 1)
     self.base = UInt16(base ?? 0)
     contextMask = base == nil ? UInt16(AddressContext.followCount - 1) : 0
     self.target = UInt16(target)
-    self.length = UInt8(length)
-    fetchMask = isFetch ? 0xff : 0
+    self.length = UInt16(length)
   }
 }

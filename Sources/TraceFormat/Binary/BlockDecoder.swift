@@ -17,7 +17,7 @@ struct BlockDecoder {
   }
 
   var context = AddressContext()
-  private let codes = AccessCode.all
+  private let table = AccessCode.all
 
   /// Decodes a block's payload to the batch, whose first operation's number is set.
   ///
@@ -53,49 +53,28 @@ struct BlockDecoder {
     _ progress: inout Progress, upTo count: Int, _ codeCount: Int, _ payload: UnsafeRawBufferPointer,
     _ operations: inout [Operation]
   ) {
-    guard let base = payload.baseAddress else { return }
+    guard let start = payload.baseAddress else { return }
     let run = min(count - progress.operations, codeCount - progress.codes)
-    let codePosition = unsafe base + progress.codes
-    var deltaPosition = unsafe base + progress.deltas
-    var context = self.context.context
-    let mode = progress.mode
-    var done = 0
-    // SAFETY: `run` codes lie in the payload, and `run` elements in `operations` (count <= capacity). A code below 248
-    // has an element in `codes`, whose indices are below AddressContext.count, as is `context` (10 bits). At most 8192
-    // codes move the delta position by 4 bytes each, and 8 bytes are loaded there: less than the padding.
-    unsafe codes.withUnsafeBufferPointer { codes in
-      unsafe self.context.addresses.withUnsafeMutableBufferPointer { addresses in
-        unsafe operations.withUnsafeMutableBufferPointer { operations in
-          guard let table = codes.baseAddress, let known = addresses.baseAddress,
-            let start = operations.baseAddress
+    // SAFETY: `run` codes lie in the payload, and `run` elements in `operations` (count <= capacity). At most 8192 codes
+    // move the delta position by 4 bytes each, and 8 bytes are loaded there: less than the padding.
+    unsafe table.withUnsafeBufferPointer { table in
+      unsafe context.addresses.withUnsafeMutableBufferPointer { addresses in
+        unsafe operations.withUnsafeMutableBytes { operations in
+          guard let table = table.baseAddress, let addresses = addresses.baseAddress,
+            let target = operations.baseAddress
           else { return }
-          let target = unsafe start + progress.operations
-          while done < run {
-            let code = unsafe Int(codePosition.load(fromByteOffset: done, as: UInt8.self))
-            if code >= 248 { break }
-            let entry = unsafe table[code]
-            let bits = unsafe deltaPosition.loadUnaligned(as: UInt64.self) & entry.mask
-            let sign = entry.mask ^ (entry.mask >> 1)
-            let from = unsafe known[Int(entry.base) &+ Int(context & UInt64(entry.contextMask))]
-            let address = from &+ ((bits ^ sign) &- sign)
-            unsafe known[Int(context)] = address
-            unsafe known[Int(entry.target)] = address
-            unsafe deltaPosition += Int(entry.length)
-            var operation = entry.operation
-            operation.address = address
-            operation.flags = Operation.Flags(rawValue: mode)
-            unsafe target[done] = operation
-            let fetch = UInt64(bitPattern: Int64(Int8(bitPattern: entry.fetchMask)))
-            context = (AddressContext.hash(address) & fetch) | ((context &+ 1) & 1023 & ~fetch)
-            done &+= 1
-          }
+          var loop = unsafe AccessLoop(
+            table: table, addresses: addresses, context: Int(context.context), mode: UInt64(progress.mode) << 8,
+            deltas: start + progress.deltas)
+          let done = unsafe loop.decode(
+            run, start + progress.codes, to: target + progress.operations * MemoryLayout<Operation>.stride)
+          context.context = unsafe UInt64(loop.context)
+          unsafe progress.deltas = loop.deltas - start
+          progress.operations += done
+          progress.codes += done
         }
       }
     }
-    self.context.context = context
-    unsafe progress.deltas = deltaPosition - base
-    progress.operations += done
-    progress.codes += done
   }
 
   /// Decodes one code that is no near access.

@@ -12,6 +12,8 @@ struct RawDecoder: TraceDecoder {
   /// Operations that come before the next record: those that the header stands for, the second one of a CPU record.
   var waiting: [Operation]
   private var next: UInt64 = 0
+  /// By record type.
+  private let templates = [Operation(.load), Operation(.store), Operation(.fetch)]
 
   /// What a page-table write that comes now belongs to.
   struct Store {
@@ -99,33 +101,27 @@ struct RawDecoder: TraceDecoder {
     let limit = min(words.count, OperationBatch.capacity - first)
     var taken = 0
     var operations = batch.operations.mutableSpan
+    let templates = self.templates
     while taken < limit {
       let record = RawRecord(head: words[taken])
-      let aux = record.aux
-      let flags = Operation.Flags(rawValue: UInt8(truncatingIfNeeded: record.head >> 59 & 1))
-      switch record.head >> 60 {
-      case 0 where aux <= 6:
-        operations[first + taken] = Operation(.load, record.virtual, size: 1 << aux, flags: flags)
-      case 1 where aux <= 6:
-        operations[first + taken] = Operation(.store, record.virtual, size: 1 << aux, flags: flags)
-      case 2:
-        operations[first + taken] = Operation(.fetch, record.virtual, size: aux, flags: flags)
-      default:
-        noteStore(operations, upTo: first + taken, taken: taken)
-        batch.count = first + taken
-        return taken
-      }
+      let type = Int(truncatingIfNeeded: record.head >> 60)
+      // No branch tells the three kinds apart: which one comes next cannot be foreseen.
+      let isFetch = type == 2
+      guard type < templates.count, isFetch || record.aux <= 6 else { break }
+      var operation = templates[type]
+      operation.address = record.virtual
+      operation.flags = Operation.Flags(rawValue: UInt8(truncatingIfNeeded: record.head >> 59 & 1))
+      operation.size = isFetch ? record.aux : 1 &<< (record.aux & 7)
+      operations[first + taken] = operation
       taken += 1
     }
-    noteStore(operations, upTo: first + taken, taken: taken)
     batch.count = first + taken
+    if taken > 0 { noteStore(batch.operations[first + taken - 1]) }
     return taken
   }
 
-  /// Remembers the store that was taken last, if the last record was one.
-  private mutating func noteStore(_ operations: borrowing MutableSpan<Operation>, upTo count: Int, taken: Int) {
-    guard taken > 0 else { return }
-    let last = operations[count - 1]
+  /// Remembers the access that was taken last if it is a store.
+  private mutating func noteStore(_ last: Operation) {
     store = last.kind == .store ? Store(address: last.address, isUser: last.isUser, isLast: true) : nil
   }
 }
