@@ -20,8 +20,7 @@ struct Program {
     process.executableURL = url
     process.arguments = words
     let folder = try TemporaryFolder()
-    let (output, errors) = (folder.path("out"), folder.path("err"))
-    for path in [output, errors] { FileManager.default.createFile(atPath: path, contents: nil) }
+    let (output, errors) = (try folder.write("", to: "out"), try folder.write("", to: "err"))
     process.standardOutput = FileHandle(forWritingAtPath: output)
     process.standardError = FileHandle(forWritingAtPath: errors)
     if let input {
