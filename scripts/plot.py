@@ -77,13 +77,13 @@ class Layout:
 
 def new_axes(plt, layout, title, label):
     figure, axes = plt.subplots(figsize=(max(6.0, 1.6 + 0.62 * layout.width), 4.6), layout="constrained")
-    axes.set_title(title, loc="left", fontweight="bold")
+    axes.set_title(title, loc="left", fontweight="bold", pad=12)
     axes.set_ylabel(label)
     axes.set_xticks(layout.positions(), [row["mode"] for row in layout.rows()], rotation=35, ha="right")
     axes.tick_params(axis="x", length=0)
     for centre, name in zip(layout.centres, layout.groups):
-        axes.annotate(name, (centre, 0), xytext=(0, -64), xycoords=("data", "axes fraction"),
-                      textcoords="offset points", ha="center", va="top", annotation_clip=False, fontsize="small")
+        axes.annotate(name, (centre, 0), xytext=(0, -58), xycoords=("data", "axes fraction"),
+                      textcoords="offset points", ha="center", va="top", annotation_clip=False, fontweight="bold", fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#dddddd", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -110,7 +110,7 @@ def legend(axes):
 
 
 def write_totals(axes, layout, totals, form):
-    axes.margins(y=0.12)
+    axes.set_ylim(0, 1.1 * max(totals) or 1)
     for position, total in zip(layout.positions(), totals):
         axes.annotate(form(total), (position, total), xytext=(0, 2), textcoords="offset points", ha="center",
                       fontsize="x-small")

@@ -66,7 +66,8 @@ final class BadInputTests: XCTestCase {
       try assertFails([command, try folder.write("", to: "empty.bin")], 65, "empty.bin")
     }
     try assertFails(["convert", broken, folder.path("out.bin")], 65, "broken.txt: line 3")
-    try assertFails(["replay", broken, "--csv", folder.path("out.csv"), "--events", folder.path("e.csv")], 65, "line 3")
+    let reports = ["--csv", folder.path("out.csv"), "--events", folder.path("e.csv")]
+    try assertFails(["replay", broken] + reports, 65, "line 3")
     XCTAssertEqual(folder.files, ["broken.txt", "empty.bin", "junk.txt"], "nothing is left of reports that failed")
   }
 

@@ -70,8 +70,8 @@ final class ReplayTests: XCTestCase {
     let folder = try TemporaryFolder()
     let trace = try folder.write(smallTrace, to: "small.txt")
     let result = try Program.run([
-      "replay", trace, "--csv", folder.path("c.csv"), "--events", folder.path("e.csv"), "--series", folder.path("s.csv"),
-      "--interval", "4",
+      "replay", trace, "--csv", folder.path("c.csv"), "--events", folder.path("e.csv"), "--series",
+      folder.path("s.csv"), "--interval", "4",
     ])
     XCTAssertEqual(result.status, 0, result.errors)
     XCTAssertFalse(result.output.isEmpty, "the table still goes to standard output")
@@ -100,7 +100,8 @@ final class ReplayTests: XCTestCase {
     let folder = try TemporaryFolder()
     let trace = try folder.write(smallTrace, to: "small.txt")
     let result = try Program.run([
-      "replay", trace, "--machine", "textbook", "--set", "tlb.l1d.4K.entries=4", "--set", "nested.fill=eager", "--csv", "-",
+      "replay", trace, "--machine", "textbook", "--set", "tlb.l1d.4K.entries=4", "--set", "nested.fill=eager",
+      "--csv", "-",
     ])
     XCTAssertEqual(result.status, 0, result.errors)
     XCTAssertEqual(rows(result.output).first?["machine"], "textbook")

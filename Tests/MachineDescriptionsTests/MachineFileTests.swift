@@ -31,7 +31,8 @@ final class MachineFileTests: XCTestCase {
       assertBad("{\"a\": \(word)}", "line 1, column 7: expected a value")
     }
     for word in ["0", "-0", "10", "-1.5", "1e3", "1E-3", "0.5e+2", "123456789012345678901234567890"] {
-      assertBad("{\"name\": \(word)}", "name is \(Int(word).map { String($0) } ?? String(Double(word)!)), expected a text in quotes")
+      let value = Int(word).map { String($0) } ?? String(Double(word) ?? .nan)
+      assertBad("{\"name\": \(word)}", "name is \(value), expected a text in quotes")
     }
   }
 
@@ -56,15 +57,17 @@ final class MachineFileTests: XCTestCase {
     XCTAssertEqual(machine.l1Data.first?.sets, 4)
     assertBad(
       text.replacing("\"4K\"", with: "\"8K\""), "tlb.l1d.8K: expected page sizes of 4K, 2M, 1G, joined by +")
-    assertBad(text.replacing("\"entries\": 16", with: "\"entries\": 1.5"), "tlb.l1d.4K.entries is 1.5, expected a whole number from 0")
     assertBad(
-      text.replacing("\"pcid\"", with: "\"pcId\""), "pcid is missing")
+      text.replacing("\"entries\": 16", with: "\"entries\": 1.5"),
+      "tlb.l1d.4K.entries is 1.5, expected a whole number from 0")
+    assertBad(text.replacing("\"pcid\"", with: "\"pcId\""), "pcid is missing")
     assertBad(
       text.replacing("\"pcid\": true", with: "\"pcid\": true, \"more\": 1"),
       "more: no such key; expected costs, fiveLevels, hugePages, maxphyaddr, name, pagingStructureCaches, pcid, "
         + "summary, tlb, walkCaches")
     assertBad(text.replacing("36", with: "31"), "maxphyaddr is 31, expected 32 to 52")
-    assertBad(text.replacing("\"bytes\": 128", with: "\"bytes\": 100"), "walkCaches.A.bytes: 100, expected a multiple of 64")
+    assertBad(
+      text.replacing("\"bytes\": 128", with: "\"bytes\": 100"), "walkCaches.A.bytes: 100, expected a multiple of 64")
   }
 
   func testAFileThatIsNotThere() {

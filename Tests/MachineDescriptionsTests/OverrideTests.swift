@@ -65,7 +65,8 @@ final class OverrideTests: XCTestCase {
     assertRefused("maxphyaddr", "many", "--set maxphyaddr=many: maxphyaddr is many, expected a whole number from 0")
     assertRefused("pcid", "1", "--set pcid=1: pcid is 1, expected true or false")
     assertRefused(
-      "tlb.l1d.4K.ways", "7", "--set tlb.l1d.4K.ways=7: tlb.l1d.4K.ways is 7, expected a divisor of the 64 entries, or full")
+      "tlb.l1d.4K.ways", "7",
+      "--set tlb.l1d.4K.ways=7: tlb.l1d.4K.ways is 7, expected a divisor of the 64 entries, or full")
     assertRefused(
       "costs.exit", "-1", "--set costs.exit=-1: costs.exit is -1, expected cycles from 0 to 1000000000")
   }

@@ -30,7 +30,9 @@ final class TextTests: XCTestCase {
   }
 
   func testQuoting() {
-    XCTAssertEqual(CSV.line(["a", "", "b,c", "d\"e", "f\ng", "h\r\ni", " j "]), "a,,\"b,c\",\"d\"\"e\",\"f\ng\",\"h\r\ni\", j \n")
+    XCTAssertEqual(
+      CSV.line(["a", "", "b,c", "d\"e", "f\ng", "h\r\ni", " j "]),
+      "a,,\"b,c\",\"d\"\"e\",\"f\ng\",\"h\r\ni\", j \n")
   }
 
   func testEventRows() {
