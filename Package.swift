@@ -41,7 +41,10 @@ let package = Package(
     .testTarget(name: "PagingTests", dependencies: ["Paging"], swiftSettings: testing),
     .testTarget(name: "TraceFormatTests", dependencies: ["TraceFormat", "Paging"], swiftSettings: testing),
     .testTarget(name: "MachineTests", dependencies: ["Machine", "Paging"], swiftSettings: testing),
-    .testTarget(name: "ReportingTests", dependencies: ["Reporting", "Machine"], swiftSettings: testing),
+    .testTarget(
+      name: "MachineDescriptionsTests", dependencies: ["MachineDescriptions", "Machine", "Paging"],
+      swiftSettings: testing),
+    .testTarget(name: "ReportingTests", dependencies: ["Reporting", "Machine", "Paging"], swiftSettings: testing),
     .testTarget(
       name: "RegressionTests", dependencies: ["Machine", "MachineDescriptions", "TraceFormat", "Paging"],
       swiftSettings: testing),

@@ -1,0 +1,118 @@
+import Machine
+
+/// The counters of runs as a table for people: one table a trace, its modes side by side.
+public enum Summary {
+  /// The tables of all traces, in the order of the runs.
+  public static func text(_ runs: [Run]) -> String {
+    var text = ""
+    var rest = runs[...]
+    while let first = rest.first {
+      // Runs of one trace stand together; two traces of one name are told apart by a mode that comes again.
+      var group: [Run] = []
+      while let next = rest.first, next.trace == first.trace, !group.contains(where: { $0.mode == next.mode }) {
+        group.append(rest.removeFirst())
+      }
+      if !text.isEmpty { text += "\n" }
+      text += table(group)
+    }
+    return text
+  }
+
+  private static func table(_ runs: [Run]) -> String {
+    var builder = Builder(runs)
+    warnings(&builder)
+    trace(&builder)
+    translation(&builder)
+    faults(&builder)
+    exits(&builder)
+    memory(&builder)
+    cycles(&builder)
+    speed(&builder)
+    let settings = runs[0].settings.isEmpty ? "" : ", with \(runs[0].settings)"
+    return "\(runs[0].trace) on \(runs[0].machine)\(settings)\n\n" + builder.table.text()
+  }
+
+  /// What should not be there, before anything else.
+  private static func warnings(_ table: inout Builder) {
+    table.heading("look at these first")
+    table.sum("! divergences (must be 0)") { $0.divergences }
+    table.sum("! updates rejected") { $0.mmuUpdatesRejected }
+    table.sum("! general-protection faults") { $0.generalProtections }
+    table.sum("stale TLB hits, allowed") { $0.staleHits }
+  }
+
+  private static func trace(_ table: inout Builder) {
+    table.heading("trace")
+    table.sum("operations", always: true) { $0.operations }
+    table.sum("accesses", always: true) { $0.accesses }
+    table.sum("  loads") { $0.loads }
+    table.sum("  stores") { $0.stores }
+    table.sum("  fetches") { $0.fetches }
+    table.sum("page-table stores") { $0.guestTableStores }
+    table.sum("CR3 loads") { $0.guestCR3Loads }
+    table.sum("INVLPG") { $0.guestInvlpgs }
+  }
+
+  private static func translation(_ table: inout Builder) {
+    table.heading("translation")
+    table.sum("translations") { $0.translations }
+    table.share("  L1 TLB hits", of: { $0.translations }) { $0.tlbL1Hits }
+    table.share("  L2 TLB hits", of: { $0.translations }) { $0.tlbL2Hits }
+    table.share("  TLB misses", of: { $0.translations }) { $0.tlbMisses }
+    table.sum("walks") { $0.walks }
+    table.sum("walk references") { $0.walkReferences }
+    table.sum("  to guest tables") { $0.walkReferencesGuest }
+    table.sum("  to the nested table") { $0.walkReferencesNested }
+    table.ratio("  a walk", of: { $0.walks }) { $0.walkReferences }
+  }
+
+  private static func faults(_ table: inout Builder) {
+    table.heading("faults")
+    table.sum("true faults") { $0.trueFaults }
+    table.sum("hidden faults") { $0.hiddenFaults }
+    table.sum("  fill") { $0.hiddenFill }
+    table.sum("  trace") { $0.hiddenTrace }
+    table.sum("  dirty") { $0.hiddenDirty }
+    table.sum("  host") { $0.hiddenHost }
+    table.sum("  other") { $0.hiddenOther }
+    table.ratio("hidden faults a true fault", of: { $0.trueFaults }) { $0.hiddenFaults }
+  }
+
+  private static func exits(_ table: inout Builder) {
+    table.heading("exits")
+    table.sum("exits") { $0.exits }
+    table.sum("  faults and violations") { $0.exitFault }
+    table.sum("  CR3 loads") { $0.exitCR3 }
+    table.sum("  INVLPG") { $0.exitInvlpg }
+    table.sum("  hypercalls") { $0.exitHypercall }
+    table.sum("  other") { $0.exitOther }
+    table.ratio("exits a million accesses", of: { $0.accesses }, scale: 1_000_000) { $0.exits }
+    table.sum("hypercalls") { $0.hypercalls }
+    table.sum("page-table updates asked for") { $0.mmuUpdates }
+    table.ratio("  a hypercall", of: { $0.hypercalls }) { $0.mmuUpdates }
+  }
+
+  private static func memory(_ table: inout Builder) {
+    table.heading("memory")
+    table.sum("shadow pages at the end") { $0.shadowPages }
+    table.sum("shadow pages, peak") { $0.shadowPagesPeak }
+    table.sum("traced pages, peak") { $0.tracedPagesPeak }
+    table.sum("machine frames, peak") { $0.machineFramesPeak }
+  }
+
+  private static func cycles(_ table: inout Builder) {
+    table.heading("cycles (estimated)")
+    table.share("translation", of: { $0.cyclesTotal }) { $0.cyclesTranslation }
+    table.share("guest", of: { $0.cyclesTotal }) { $0.cyclesGuest }
+    table.share("virtualization", of: { $0.cyclesTotal }) { $0.cyclesVirtualization }
+    table.sum("total") { $0.cyclesTotal }
+    table.ratio("  an access", of: { $0.accesses }) { $0.cyclesTotal }
+    table.comparison("  against native") { $0.cyclesTotal }
+  }
+
+  private static func speed(_ table: inout Builder) {
+    table.heading("this run")
+    table.runs("seconds") { Decimal.fixed($0.seconds, digits: 3) }
+    table.runs("operations a second") { Decimal.grouped($0.operationsPerSecond) }
+  }
+}

@@ -1,0 +1,40 @@
+internal import Paging
+
+extension BlockEncoder {
+  /// Codes an operation that is no access, with its payload in `batch`. The block must not be full, and the payload
+  /// must be what its kind demands.
+  mutating func append(_ operation: Operation, in batch: OperationBatch) {
+    appendOther()
+    let layout = OperationLayout(operation)
+    details.append(
+      operation.kind.rawValue | (operation.isUser ? 0x20 : 0) | (operation.hasPayload ? 0x40 : 0))
+    if layout.hasAddress {
+      details.append(signedVarint: operation.address &- detailContext.address)
+      detailContext.address = operation.address
+    }
+    if layout.hasSize { details.append(varint: UInt64(operation.size)) }
+    switch layout.payload {
+    case .none: break
+    case .words: append(words: batch.payload(of: operation))
+    case .table: append(table: batch.payload(of: operation))
+    case .string: details.append(string: batch.strings[Int(operation.payload)])
+    }
+  }
+
+  private mutating func append(words: ArraySlice<UInt64>) {
+    for (index, word) in words.enumerated() {
+      details.append(signedVarint: detailContext.difference(word, at: index))
+    }
+    wordCount += words.count
+  }
+
+  private mutating func append(table words: ArraySlice<UInt64>) {
+    for word in words.prefix(8) { details.append(varint: word) }
+    var previous: UInt64 = 0
+    for word in words.dropFirst(8) {
+      details.append(signedVarint: word &- previous)
+      previous = word
+    }
+    wordCount += words.count
+  }
+}

@@ -1,0 +1,90 @@
+extension Command {
+  static var overview: String {
+    """
+    memlab: replay address traces of a recorded kernel under several ways of virtualizing the MMU, and count what
+    each one costs.
+
+      memlab replay TRACE…    run traces under one or several modes, report the counters
+      memlab inspect TRACE…   show what a trace holds
+      memlab convert IN OUT   turn a trace into the binary or the text form
+      memlab modes            list the ways of virtualizing, and the settings that --set takes
+      memlab machines [NAME]  list the simulated machines; with NAME, every figure of one and its source
+      memlab help [COMMAND]   explain a command
+      memlab --version
+
+    A trace is a file, packed by gzip, xz or zstd or not, or - for standard input.
+    Exit status: 0; 64 wrong usage, 65 bad data, 66 no input, 69 a tool is missing, 70 the guest was shown something
+    else than what it saw when it was recorded, 73 an output cannot be created, 74 input or output failed.
+
+    """
+  }
+
+  var explanation: String {
+    switch self {
+    case .replay: Self.replayHelp
+    case .inspect:
+      """
+      memlab inspect TRACE… [--limit N] [--format NAME]
+
+      Shows what a trace holds: accesses, pages, page-table stores and what they change, address spaces, faults.
+
+        --limit N        look at the first N operations only
+        --format NAME    read the trace as raw, text or binary rather than by its first bytes
+
+      """
+    case .convert:
+      """
+      memlab convert IN OUT [--to binary|text] [--format NAME]
+
+      Writes a trace in memlab's own binary or text form. The two turn into each other without loss.
+
+        --to NAME        the form of OUT; otherwise its extension decides: .bin or .txt. - is standard output
+        --format NAME    read IN as raw, text or binary rather than by its first bytes
+
+      """
+    case .modes:
+      """
+      memlab modes
+
+      Lists the ways of virtualizing the MMU for --mode, and the settings of --set with their values, default first.
+
+      """
+    case .machines:
+      """
+      memlab machines [NAME|FILE]
+
+      Lists the machines for --machine. With a name: every figure with its key for --set and its source.
+
+      """
+    case .help: Self.overview
+    }
+  }
+
+  private static var replayHelp: String {
+    """
+    memlab replay TRACE… [options]
+
+    Replays traces, each under each mode, side by side on the processors there are, and reports what was counted:
+    a table for people on standard output, or CSV.
+
+      --mode M[,M…]|all     ways of virtualizing; see `memlab modes`. Default: shadow
+      --machine NAME|FILE   simulated machine; see `memlab machines`. Default: skylake
+      --set KEY=VALUE       change one setting (`memlab modes`) or one figure of the machine (`memlab machines NAME`);
+                            may be given several times
+      --csv FILE|-          write the counters as CSV, one row a run; - is standard output, where then nothing else goes
+      --events FILE         write a row for each fault, exit, hypercall and read-back
+      --series FILE         write the counters of each --interval N operations
+      --check               check every TLB hit against the tables that were valid, and the mode's own invariants;
+                            with native among the modes, the guest's final tables of the others against native's
+      --limit N             stop after N operations
+      --jobs N              runs at a time; default: one a processor
+      --format NAME         read the traces as raw, text or binary rather than by their first bytes
+      --quiet               no table and no progress
+
+    With several runs, --events and --series write one file a run: MODE, and before it the trace's name if there are
+    several, go before the extension, as in events-shadow.csv. A trace from a pipe is read once for all its modes.
+    Exit status 70: the guest was shown something that it did not see when it was recorded; the report is written.
+
+    """
+  }
+}

@@ -1,0 +1,47 @@
+import MachineDescriptions
+import TraceFormat
+
+/// Why the command ends early: one line for standard error, and the exit status of `sysexits.h`.
+struct Failure: Error {
+  enum Status: Int32 {
+    case usage = 64
+    case badData = 65
+    case noInput = 66
+    case internalError = 70
+    case cannotCreate = 73
+    case inputOutput = 74
+    /// Ended by a signal; nothing is said.
+    case interrupted = 130
+  }
+
+  var status: Int32
+  var message: String
+
+  init(_ status: Status, _ message: String) {
+    self.status = status.rawValue
+    self.message = message
+  }
+
+  init(_ error: TraceError) {
+    status = error.category.rawValue
+    message = error.description
+  }
+
+  init(_ error: MachineError) {
+    status =
+      switch error.category {
+      case .usage: Status.usage.rawValue
+      case .noInput: Status.noInput.rawValue
+      case .badData: Status.badData.rawValue
+      }
+    message = error.message
+  }
+
+  /// Something that does not exist, with the name that was probably meant, or else all that there are.
+  static func unknown(_ what: String, _ name: String, among names: [String]) -> Failure {
+    let hint =
+      names.first { $0 == nearestName(to: name, among: names) }.map { "did you mean '\($0)'?" }
+      ?? "there are " + names.joined(separator: ", ")
+    return Failure(.usage, "no \(what) '\(name)'; \(hint)")
+  }
+}

@@ -1,0 +1,85 @@
+import Machine
+import Paging
+import Reporting
+
+/// One simulation with its clock and its reports.
+struct Runner {
+  private let simulation: Simulation
+  private let reports: RunReports
+  private let pass: Pass
+  private let clock = ContinuousClock()
+  private var replaying = Duration.zero
+  private var series = Series()
+  private(set) var operations: UInt64 = 0
+
+  init(_ member: Pass.Member, of pass: Pass, guest: TraceHeader.Guest) throws(Failure) {
+    self.pass = pass
+    reports = member.reports
+    var configuration = Configuration(mode: member.mode, machine: pass.command.machine, guest: guest)
+    configuration.settings = pass.command.settings
+    configuration.checks = pass.command.checks
+    configuration.recordsEvents = reports.events != nil
+    do throws(ReplayError) {
+      simulation = try Simulation(configuration)
+    } catch {
+      throw Failure(.usage, "\(pass.path), mode \(member.mode.rawValue): \(error.message)")
+    }
+    try reports.writeHeaders()
+  }
+
+  /// Replays a batch; where a row of the series ends within it, in parts.
+  mutating func replay(_ batch: OperationBatch) throws {
+    guard let interval = pass.command.interval else { return try replayWhole(batch) }
+    var first = 0
+    while first < batch.count {
+      let room = Int(clamping: interval - operations % interval)
+      let end = min(first + room, batch.count)
+      try replayWhole(first == 0 && end == batch.count ? batch : batch.slice(first..<end))
+      if operations % interval == 0 { try writeSeriesRow() }
+      first = end
+    }
+  }
+
+  private mutating func replayWhole(_ batch: OperationBatch) throws {
+    let start = clock.now
+    try simulation.replay(batch)
+    replaying += clock.now - start
+    operations += UInt64(batch.count)
+    try writeEvents()
+  }
+
+  private func writeEvents() throws(Failure) {
+    guard let file = reports.events else { return }
+    for event in simulation.takeEvents() { try file.write(EventLog.row(event)) }
+  }
+
+  private mutating func writeSeriesRow() throws(Failure) {
+    try reports.series?.write(series.row(to: simulation.counters))
+  }
+
+  /// Ends the run.
+  consuming func outcome(decoding: Duration) throws -> Outcome {
+    let start = clock.now
+    try simulation.finish()
+    replaying += clock.now - start
+    try writeEvents()
+    if let interval = pass.command.interval, operations % interval != 0 { try writeSeriesRow() }
+    var run = Run(
+      trace: pass.name, mode: simulation.configuration.mode, machine: pass.command.machine.name,
+      counters: simulation.counters, seconds: (decoding + replaying).seconds, divergences: simulation.divergences)
+    run.settings = pass.command.changes.joined(separator: " ")
+    let isCompared = pass.command.checks && pass.command.modes.count > 1 && pass.command.modes.contains(.native)
+    return Outcome(run: run, reports: reports, tables: isCompared ? simulation.guestTables() : nil)
+  }
+}
+
+extension OperationBatch {
+  /// A batch of some of these operations.
+  func slice(_ range: Range<Int>) -> OperationBatch {
+    var part = self
+    for (place, index) in range.enumerated() { part.operations[place] = operations[index] }
+    part.count = range.count
+    part.firstNumber += UInt64(range.lowerBound)
+    return part
+  }
+}

@@ -1,0 +1,60 @@
+import Machine
+import Reporting
+import XCTest
+
+/// The CSV of counters.
+final class CounterTableTests: XCTestCase {
+  func testTheHeaderIsTheOneThatReadersKnow() {
+    XCTAssertEqual(
+      CounterTable.header,
+      """
+      trace,mode,machine,operations,accesses,loads,stores,fetches,translations,tlb_l1_hits,tlb_l2_hits,tlb_misses,walks,\
+      walk_refs,walk_refs_guest,walk_refs_nested,true_faults,hidden_faults,hidden_fill,hidden_trace,hidden_dirty,\
+      hidden_host,hidden_other,exits,exit_fault,exit_cr3,exit_invlpg,exit_hypercall,exit_other,hypercalls,mmu_updates,\
+      mmu_updates_rejected,guest_pte_writes,guest_cr3_loads,guest_invlpgs,shadow_pages,shadow_pages_peak,\
+      traced_pages_peak,machine_frames_peak,cycles_translation,cycles_guest,cycles_virtualization,cycles_total,\
+      divergences,seconds,operations_per_second,general_protections,stale_hits,settings
+
+      """)
+  }
+
+  /// Each counter is set to a value of its own, by its place in memory, so that one that is forgotten shows.
+  func testEveryCounterHasItsColumn() {
+    var counters = Counters()
+    withUnsafeMutableBytes(of: &counters) { bytes in
+      let words = bytes.bindMemory(to: UInt64.self)
+      for index in words.indices { words[index] = 1_000_000 + 7 * UInt64(index) }
+    }
+    let run = Run(trace: "t", mode: .shadow, machine: "m", counters: counters, seconds: 1)
+    let fields = Set(CounterTable.row(run).split(separator: ",").map(String.init))
+    for index in 0..<MemoryLayout<Counters>.size / 8 {
+      XCTAssertTrue(fields.contains(String(1_000_000 + 7 * index)), "counter \(index) has no column")
+    }
+  }
+
+  func testARow() {
+    var counters = Counters()
+    counters.operations = 10
+    counters.loads = 1
+    counters.stores = 2
+    counters.fetches = 3
+    counters.hiddenFill = 4
+    counters.hiddenOther = 5
+    counters.exitCR3 = 6
+    counters.cyclesGuest = 7
+    counters.staleHits = 8
+    var run = Run(trace: "a,\"b\"", mode: .emulatedTLB, machine: "skylake", counters: counters, seconds: 0.0025)
+    run.settings = "costs.exit=5 nested.fill=eager"
+    XCTAssertEqual(
+      CounterTable.row(run),
+      "\"a,\"\"b\"\"\",emulated-tlb,skylake,10,6,1,2,3,0,0,0,0,0,0,0,0,0,9,4,0,0,0,5,6,0,6,0,0,0,0,0,0,0,0,0,0,0,0,0,"
+        + "0,7,0,7,0,0.002500,4000,0,8,costs.exit=5 nested.fill=eager\n")
+    XCTAssertEqual(CounterTable.csv([run]), CounterTable.header + CounterTable.row(run))
+  }
+
+  func testEveryRowHasAsManyFieldsAsTheHeader() {
+    let run = Run(trace: "t", mode: .native, machine: "m", counters: Counters(), seconds: 0)
+    let fields = CounterTable.row(run).split(separator: ",", omittingEmptySubsequences: false).count
+    XCTAssertEqual(fields, CounterTable.header.split(separator: ",").count)
+  }
+}

@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Pictures of the counters of `memlab replay --csv`.
+
+    scripts/plot.py report.csv                     three pictures beside it: report-hidden-faults.png …
+    scripts/plot.py report.csv -o pictures/x.pdf   pictures/x-hidden-faults.pdf …
+    scripts/plot.py a.csv b.csv --only cycles      the rows of both files in one picture
+
+Hidden faults by class, page-walk references a TLB miss, and cycles by where they go; one group of bars a trace, one bar
+a mode. Needs matplotlib.
+"""
+
+import argparse
+import csv
+import os
+import sys
+
+MODES = ["native", "emulated-tlb", "shadow", "nested", "direct"]
+# Okabe and Ito's palette: told apart by every kind of colour vision, and in grey by its lightness.
+COLORS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
+HATCHES = ["", "//", "..", "xx", "\\\\", "++", "oo"]
+
+
+def fail(message, status):
+    sys.stderr.write(f"plot.py: {message}\n")
+    sys.exit(status)
+
+
+def read_rows(paths):
+    rows = []
+    for path in paths:
+        try:
+            with open(path, newline="", encoding="utf-8") as file:
+                found = list(csv.DictReader(file))
+        except OSError as error:
+            fail(f"{path}: {error.strerror}", 66)
+        if not found or "trace" not in found[0] or "mode" not in found[0]:
+            fail(f"{path}: no rows of `memlab replay --csv`", 65)
+        rows += found
+    return rows
+
+
+def number(row, column):
+    """A counter; a report of an older memlab may lack a column."""
+    try:
+        return int(row.get(column) or 0)
+    except ValueError:
+        fail(f"{row['trace']}, {row['mode']}: {column} is {row[column]!r}, expected a whole number", 65)
+
+
+class Layout:
+    """Where the bars stand: a group a trace (and machine, and settings, if there are several), in it a bar a row."""
+
+    def __init__(self, rows):
+        machines = len({(row.get("machine"), row.get("settings")) for row in rows}) > 1
+        self.groups = {}
+        for row in rows:
+            label = row["trace"]
+            if machines:
+                label += "\n" + " ".join(filter(None, [row.get("machine"), row.get("settings")]))
+            self.groups.setdefault(label, []).append(row)
+        self.bars = []
+        place = 0.0
+        self.centres = []
+        for group in self.groups.values():
+            group.sort(key=lambda row: MODES.index(row["mode"]) if row["mode"] in MODES else len(MODES))
+            self.bars += [(place + index, row) for index, row in enumerate(group)]
+            self.centres.append(place + (len(group) - 1) / 2)
+            place += len(group) + 0.8
+        self.width = place
+
+    def positions(self):
+        return [position for position, _ in self.bars]
+
+    def rows(self):
+        return [row for _, row in self.bars]
+
+
+def new_axes(plt, layout, title, label):
+    figure, axes = plt.subplots(figsize=(max(6.0, 1.6 + 0.62 * layout.width), 4.6), layout="constrained")
+    axes.set_title(title, loc="left", fontweight="bold")
+    axes.set_ylabel(label)
+    axes.set_xticks(layout.positions(), [row["mode"] for row in layout.rows()], rotation=35, ha="right")
+    axes.tick_params(axis="x", length=0)
+    for centre, name in zip(layout.centres, layout.groups):
+        axes.annotate(name, (centre, 0), xytext=(0, -64), xycoords=("data", "axes fraction"),
+                      textcoords="offset points", ha="center", va="top", annotation_clip=False, fontsize="small")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#dddddd", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.set_xlim(-0.8, layout.width - 1.0)
+    return figure, axes
+
+
+def stack(axes, layout, parts, scale):
+    """Bars one on the other; parts are (label, function of a row). What is nought everywhere does not show."""
+    floor = [0.0] * len(layout.bars)
+    for index, (label, value) in enumerate(parts):
+        heights = [value(row) / scale for row in layout.rows()]
+        if not any(heights):
+            continue
+        axes.bar(layout.positions(), heights, 0.8, bottom=floor, label=label, color=COLORS[index % len(COLORS)],
+                 hatch=HATCHES[index % len(HATCHES)], edgecolor="white", linewidth=0.5)
+        floor = [low + height for low, height in zip(floor, heights)]
+    return floor
+
+
+def legend(axes):
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
+def write_totals(axes, layout, totals, form):
+    axes.margins(y=0.12)
+    for position, total in zip(layout.positions(), totals):
+        axes.annotate(form(total), (position, total), xytext=(0, 2), textcoords="offset points", ha="center",
+                      fontsize="x-small")
+
+
+def unit_of(largest):
+    for scale, name in ((1e9, "billions"), (1e6, "millions"), (1e3, "thousands")):
+        if largest >= 2 * scale:
+            return scale, name
+    return 1, ""
+
+
+def short(value):
+    return "0" if value == 0 else f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+
+
+def hidden_faults(plt, layout):
+    classes = ["fill", "trace", "dirty", "host", "other"]
+    names = {"fill": "fill: no shadow entry yet", "trace": "trace: a watched page", "dirty": "dirty: read-only for D",
+             "host": "host: no machine frame", "other": "other"}
+    scale, unit = unit_of(max(number(row, "hidden_faults") for row in layout.rows()))
+    figure, axes = new_axes(plt, layout, "Hidden faults", f"hidden faults{', ' + unit if unit else ''}")
+    parts = [(names[name], lambda row, name=name: number(row, "hidden_" + name)) for name in classes]
+    write_totals(axes, layout, stack(axes, layout, parts, scale), short)
+    legend(axes)
+    return figure
+
+
+def walk_references(plt, layout):
+    figure, axes = new_axes(plt, layout, "Page-walk references a TLB miss", "references a miss")
+
+    def per_miss(row, references):
+        misses = number(row, "tlb_misses")
+        return references / misses if misses else 0
+
+    def other(row):
+        named = number(row, "walk_refs_guest") + number(row, "walk_refs_nested")
+        return per_miss(row, max(number(row, "walk_refs") - named, 0))
+
+    parts = [
+        ("guest's tables", lambda row: per_miss(row, number(row, "walk_refs_guest"))),
+        ("nested table", lambda row: per_miss(row, number(row, "walk_refs_nested"))),
+        ("shadow tables", other),
+    ]
+    write_totals(axes, layout, stack(axes, layout, parts, 1), lambda value: f"{value:.2f}")
+    legend(axes)
+    return figure
+
+
+def cycles(plt, layout):
+    scale, unit = unit_of(max(number(row, "cycles_total") for row in layout.rows()))
+    figure, axes = new_axes(plt, layout, "Estimated cycles", f"cycles{', ' + unit if unit else ''}")
+    parts = [
+        ("translation: TLB and walks", lambda row: number(row, "cycles_translation")),
+        ("guest: its own faults and register loads", lambda row: number(row, "cycles_guest")),
+        ("virtualization: exits and their handling", lambda row: number(row, "cycles_virtualization")),
+    ]
+    write_totals(axes, layout, stack(axes, layout, parts, scale), short)
+    legend(axes)
+    return figure
+
+
+PICTURES = {"hidden-faults": hidden_faults, "walk-references": walk_references, "cycles": cycles}
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Pictures of the counters of `memlab replay --csv`.")
+    parser.add_argument("csv", nargs="+", help="reports; their rows are put together")
+    parser.add_argument("-o", "--output", help="NAME.png or NAME.pdf; the picture's name goes before the extension")
+    parser.add_argument("--only", choices=PICTURES, help="draw one picture instead of all")
+    arguments = parser.parse_args()
+    try:
+        import matplotlib
+        matplotlib.use("Agg")
+        import matplotlib.pyplot as plt
+    except ImportError:
+        fail("matplotlib is missing: pip install matplotlib", 69)
+    layout = Layout(read_rows(arguments.csv))
+    stem, extension = os.path.splitext(arguments.output or os.path.splitext(arguments.csv[0])[0] + ".png")
+    if extension not in (".png", ".pdf", ".svg"):
+        fail(f"{arguments.output}: expected a name that ends in .png, .pdf or .svg", 64)
+    for name in [arguments.only] if arguments.only else PICTURES:
+        path = f"{stem}-{name}{extension}"
+        figure = PICTURES[name](plt, layout)
+        try:
+            figure.savefig(path, dpi=150, bbox_inches="tight")
+        except OSError as error:
+            fail(f"{path}: {error.strerror}", 73)
+        print(path)
+
+
+if __name__ == "__main__":
+    main()
