@@ -76,8 +76,6 @@ struct MachineState: ~Copyable {
     tableLevels[page] = now == 0 ? nil : now
   }
 
-  /// Raises the peak of machine frames in use: the guest's memory and the hypervisor's own frames.
-  mutating func notePeaks() {
-    counters.machineFramesPeak = max(counters.machineFramesPeak, ramPages + physmap.ownFrames)
-  }
+  /// Books the peak of machine frames in use: the guest's memory and the hypervisor's own frames.
+  mutating func notePeaks() { counters.machineFramesPeak = ramPages + physmap.ownFramesPeak }
 }

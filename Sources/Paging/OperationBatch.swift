@@ -72,8 +72,11 @@ public struct OperationBatch: Sendable {
 
   /// Payload words of an operation of this batch.
   public func payload(of operation: Operation) -> ArraySlice<UInt64> {
+    let count = payloadCount(of: operation)
+    // A hypercall's `payload` is an index into `strings`.
+    guard count > 0 else { return [] }
     let first = Int(operation.payload)
-    return words[first..<first + payloadCount(of: operation)]
+    return words[first..<first + count]
   }
 }
 

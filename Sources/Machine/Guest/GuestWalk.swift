@@ -37,7 +37,9 @@ extension MachineState {
     while true {
       let entry = PageTableEntry<PhysicalSpace>(guestWord(table.entryAddress(address, level: level)))
       guard entry.isPresent else { return .fault(code) }
-      guard entry.reservedBits(level: level, under: controls) == 0 else { return .fault(code.union([.present, .reserved])) }
+      guard entry.reservedBits(level: level, under: controls) == 0 else {
+        return .fault(code.union([.present, .reserved]))
+      }
       walk.rights = walk.rights.combined(with: Rights(entry))
       walk.tables[level] = table
       walk.entries[level] = entry

@@ -7,8 +7,9 @@
   init(first: consuming VirtualCPU) { running = first }
 
   deinit {
-    // SAFETY: each was made by `run` and is destroyed once.
-    for unsafe cpu in unsafe parked.values {
+    for index in unsafe parked.keys.sorted() {
+      // SAFETY: each was made by `run` and is destroyed once.
+      guard let cpu = unsafe parked[index] else { continue }
       unsafe cpu.deinitialize(count: 1)
       unsafe cpu.deallocate()
     }

@@ -13,7 +13,7 @@ internal import Paging
 
   deinit {
     // SAFETY: each slab was made by `makePage` and is freed once.
-    for unsafe slab in unsafe slabs { unsafe free(slab) }
+    for index in unsafe slabs.indices { unsafe free(slabs[index]) }
   }
 
   /// The 8-byte word at an address, whose low three bits are ignored.

@@ -28,7 +28,8 @@ extension Processor where MMU: ~Copyable {
     case .invpcid:
       invpcid(type: operation.size, pcid: batch.words[payload], VirtualAddress(operation.address))
     case .fault:
-      try expectFault(VirtualAddress(operation.address), PageFaultCode(rawValue: UInt32(truncatingIfNeeded: batch.words[payload])))
+      let code = PageFaultCode(rawValue: UInt32(truncatingIfNeeded: batch.words[payload]))
+      try expectFault(VirtualAddress(operation.address), code)
     case .interrupt, .mark: break
     case .readBack: try readBack(PhysicalAddress(operation.address))
     case .cpu: cpus.run(Int(operation.address), &machine)
@@ -133,9 +134,12 @@ extension Processor where MMU: ~Copyable {
   }
 
   private func checkTable(_ address: PhysicalAddress) throws(ReplayError) {
-    guard address.raw & 7 == 0 else { throw error("page-table entry at \(address.hexadecimal), expected a multiple of 8") }
+    guard address.raw & 7 == 0 else {
+      throw error("page-table entry at \(address.hexadecimal), expected a multiple of 8")
+    }
     guard !machine.isDevice(address.page) else {
-      throw error("page-table page at \(address.hexadecimal), expected it in the RAM of \(machine.ramPages << 12) bytes")
+      let ram = machine.ramPages << 12
+      throw error("page-table page at \(address.hexadecimal), expected it in the RAM of \(ram) bytes")
     }
   }
 

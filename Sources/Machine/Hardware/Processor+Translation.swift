@@ -60,6 +60,7 @@ extension Processor where MMU: ~Copyable {
 
   private mutating func start() throws(ReplayError) {
     try settlePending()
+    oracle?.started(cpus.running.registers, cpus.running.index)
     try backend.start(&cpus.running, &machine, isFirst: !hasStarted)
     cpus.running.hasStarted = true
     hasStarted = true

@@ -41,9 +41,15 @@ internal import Paging
   }
 
   /// The data of the entry that translates a page, 0 if there is none; the entry becomes the latest of its set.
+  ///
+  /// Of entries of several sizes for one page, which only a guest that does not flush can have, any may answer.
   @inline(__always) mutating func lookUp(_ page: UInt64, context: UInt64) -> UInt64 {
     let latest = small.latest(page)
     if latest.tag == TLBEntry.tag(page, .small, context: context) { return latest.data }
+    if holdsLarge {
+      let latest = large.latest(page >> 9)
+      if latest.tag == TLBEntry.tag(page, .large, context: context) { return latest.data }
+    }
     return search(page, context: context)
   }
 

@@ -1,5 +1,13 @@
 internal import Paging
 
+/// A page that was translated last, and the accesses that its entry allows.
+struct LastPage {
+  var page: UInt64
+  var allowed: UInt64
+
+  static var none: LastPage { LastPage(page: .max, allowed: 0) }
+}
+
 /// One virtual CPU: the guest's registers, and the translation caches of the processor that runs it.
 struct VirtualCPU: ~Copyable {
   let index: Int
@@ -22,8 +30,7 @@ struct VirtualCPU: ~Copyable {
   var hasStarted = false
   /// The page last translated by a fetch [1] or for data [0]: its entry is the latest of its set, so that another access
   /// to it that is allowed changes nothing but a count.
-  var lastPage: InlineArray<2, UInt64> = [.max, .max]
-  var lastAllowed: InlineArray<2, UInt64> = [0, 0]
+  var lastPages: InlineArray<2, LastPage> = [.none, .none]
   /// ``MachineState/flushClock`` when this CPU was last flushed for all others' sake.
   var flushClock: UInt64 = 0
 
@@ -59,7 +66,6 @@ struct VirtualCPU: ~Copyable {
   }
 
   mutating func forgetLastPages() {
-    lastPage = [.max, .max]
-    lastAllowed = [0, 0]
+    lastPages = [.none, .none]
   }
 }

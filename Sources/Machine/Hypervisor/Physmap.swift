@@ -17,6 +17,7 @@ struct Physmap {
   private var nextFrame: UInt64 = 0
   /// Frames that the hypervisor holds for itself.
   private(set) var ownFrames: UInt64 = 0
+  private(set) var ownFramesPeak: UInt64 = 0
 
   private static var regionShift: UInt64 { 18 }
 
@@ -58,6 +59,7 @@ struct Physmap {
   /// A machine frame for the hypervisor itself; its contents are whatever they were.
   mutating func allocateFrame() -> MPN {
     ownFrames += 1
+    ownFramesPeak = max(ownFramesPeak, ownFrames)
     if let frame = freeFrames.popLast() { return frame }
     let frame = nextFrame
     nextFrame += 1

@@ -18,6 +18,7 @@ extension BinaryDecoder {
       throw input.badData("expected the block of operation \(number), found something else")
     }
     leaveOut = Int(number - next)
+    isFinished = false
   }
 
   private func readEnd(of input: ByteInput, size: UInt64) throws(TraceError) -> BinaryEnd {

@@ -11,7 +11,7 @@ struct BinaryDecoder: TraceDecoder {
   var nextBlock: UInt64 = 0
   /// Operations of the next block that a seek leaves out.
   var leaveOut = 0
-  private var isFinished = false
+  var isFinished = false
 
   init(_ input: ByteInput) throws(TraceError) {
     let start = try input.peek(BinaryLayout.startLength)

@@ -13,12 +13,7 @@ struct BinaryEncoder: TraceEncoder {
 
   mutating func append(_ batch: OperationBatch, to output: OutputFile) throws(TraceError) {
     for number in 0..<batch.count {
-      let operation = batch.operations[number]
-      if operation.isAccess {
-        block.append(access: operation)
-      } else {
-        block.append(operation, in: batch)
-      }
+      block.append(any: batch.operations[number], in: batch)
       if block.isFull { try writeBlock(to: output) }
     }
   }

@@ -1,9 +1,16 @@
 internal import Paging
 
 extension BlockEncoder {
-  /// Codes an operation that is no access, with its payload in `batch`. The block must not be full, and the payload
-  /// must be what its kind demands.
-  mutating func append(_ operation: Operation, in batch: OperationBatch) {
+  /// Codes an operation with its payload in `batch`. The block must not be full, and the operation must be valid.
+  mutating func append(any operation: Operation, in batch: OperationBatch) {
+    if operation.isAccess {
+      append(access: operation)
+    } else {
+      append(other: operation, in: batch)
+    }
+  }
+
+  private mutating func append(other operation: Operation, in batch: OperationBatch) {
     appendOther()
     let layout = OperationLayout(operation)
     details.append(

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A trace's unpacked bytes, seen through a window that moves forward.
 ///
 /// The window is a buffer of fixed size: whatever a trace claims, no more than ``capacity`` bytes of it are held.
@@ -34,16 +36,19 @@
       } else { nil }
     self.source = source
     name = source.name
-    // SAFETY: owned by this object until `deinit`; wholly initialised, so that any byte may be read.
-    unsafe buffer = .allocate(byteCount: Self.capacity + Self.padding, alignment: 64)
-    unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0, count: Self.capacity + Self.padding)
+    // SAFETY: owned by this object until `deinit`; wholly zero, so that any byte may be read. (Pages that are never
+    // touched cost nothing.)
+    guard let buffer = unsafe calloc(1, Self.capacity + Self.padding) else {
+      throw TraceError(.inputOutput, file: source.name, "cannot be read: out of memory")
+    }
+    unsafe self.buffer = buffer
     if decompressor == nil {
       unsafe buffer.copyMemory(from: first, byteCount: first.count)
       end = first.count
     }
   }
 
-  deinit { unsafe buffer.deallocate() }
+  deinit { unsafe free(buffer) }
 
   /// Bytes in the window.
   var available: Int { end - start }

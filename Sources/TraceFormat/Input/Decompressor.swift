@@ -54,7 +54,8 @@ final class Decompressor {
       // SAFETY: the caller gives `count` writable bytes at `target`.
       let got = unsafe Glibc.read(channel.number, target, count)
       if got > 0 { return got }
-      if got == 0 { break }
+      // A program that ended without taking all of its input resets the channel.
+      if got == 0 || errno == ECONNRESET { break }
       if errno != EINTR { throw failure("reading from \(compression.program) failed: \(systemMessage())") }
     }
     try finish()

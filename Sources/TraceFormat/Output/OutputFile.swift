@@ -15,6 +15,7 @@ final class OutputFile {
 
   /// Opens a file for writing, or standard output for `-`.
   init(path: String) throws(TraceError) {
+    guard !path.isEmpty else { throw TraceError(.cannotCreate, file: "output", "cannot be created: it has no name") }
     name = path == "-" ? "standard output" : path
     if path == "-" {
       descriptor = try Self.checked(fcntl(1, F_DUPFD_CLOEXEC, 0), name)

@@ -19,13 +19,14 @@ struct OperationParser {
     if table != nil { return false }
     let keyword = keywords[index]
     var operation = Operation(keyword.syntax.kind, flags: keyword.isUser ? .user : [])
-    operation.payload = UInt32(batch.words.count)
+    let wordCount = batch.words.count
+    operation.payload = UInt32(wordCount)
     if operation.kind == .tableStore { operation.size = 8 }
     for field in keyword.syntax.fields { try parse(field, line, &words, &operation, &batch) }
     if !keyword.syntax.optional.isEmpty { try parseOptional(keyword.syntax, line, &words, &operation, &batch) }
     if let more = words.next(line) { throw TextSyntaxError(expected: "the end of the line", line, more) }
     if operation.kind != .table {
-      if operation.payload == UInt32(batch.words.count) { operation.payload = 0 }
+      if operation.kind != .hypercall && batch.words.count == wordCount { operation.payload = 0 }
       batch.append(operation)
     }
     return true
@@ -138,6 +139,7 @@ struct OperationParser {
     guard CanonicalText.isHypercall(text) else {
       throw TextSyntaxError("expected a hypercall of printable text, at most \(BinaryLayout.stringLimit) bytes")
     }
-    batch.append(operation, string: text)
+    operation.payload = UInt32(batch.strings.count)
+    batch.strings.append(text)
   }
 }

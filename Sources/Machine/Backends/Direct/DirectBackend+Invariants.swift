@@ -16,7 +16,7 @@ extension DirectBackend {
     for frame in frames.known where frames[frame].isPinned { recount.add(frame, kind: frames[frame].kind) }
     for base in bases.values { recount.add(base, kind: .l4) }
     for frame in frames.known {
-      if let problem = problem(of: frames[frame], recount.sums[frame] ?? Recount.Sum()) {
+      if let problem = problem(of: frames[frame], recount.sums[frame.raw] ?? Recount.Sum()) {
         return "machine frame \(String(frame.raw, radix: 16)): \(problem)"
       }
     }
@@ -24,8 +24,9 @@ extension DirectBackend {
   }
 
   private borrowing func problem(of frame: Frame, _ sum: Recount.Sum) -> String? {
-    if sum.kinds.count > 1 { return "used as \(sum.kinds) at once" }
-    if let kind = sum.kinds.first, kind != frame.kind { return "of type \(frame.kind), used as \(kind)" }
+    let kinds = (0...UInt8(8)).filter { sum.kinds >> $0 & 1 != 0 }.compactMap { Frame.Kind(rawValue: $0) }
+    if kinds.count > 1 { return "used as \(kinds) at once" }
+    if let kind = kinds.first, kind != frame.kind { return "of type \(frame.kind), used as \(kind)" }
     if sum.typed != frame.typeCount { return "type count \(frame.typeCount), recounted \(sum.typed)" }
     if sum.total != frame.totalCount { return "total count \(frame.totalCount), recounted \(sum.total)" }
     if frame.isTable && !frame.isValidated { return "a table in use that is not validated" }
@@ -44,22 +45,25 @@ extension DirectBackend {
   }
 
   /// References by frame, as the tables have them.
-  private struct Recount {
-    struct Sum {
+  private struct Recount: ~Copyable {
+    struct Sum: BitwiseCopyable {
       var typed: UInt32 = 0
       var total: UInt32 = 0
-      var kinds: Set<Frame.Kind> = []
+      /// A bit for each ``Frame/Kind``.
+      var kinds: UInt8 = 0
     }
 
-    var sums: [MPN: Sum] = [:]
+    var sums = PageMap<Sum>()
 
     /// Adds a reference; of a kind, if it relies on the frame's type.
     mutating func add(_ frame: MPN, kind: Frame.Kind?) {
-      sums[frame, default: Sum()].total += 1
+      var sum = sums[frame.raw] ?? Sum()
+      sum.total += 1
       if let kind {
-        sums[frame, default: Sum()].typed += 1
-        sums[frame, default: Sum()].kinds.insert(kind)
+        sum.typed += 1
+        sum.kinds |= 1 << kind.rawValue
       }
+      sums.set(frame.raw, sum)
     }
   }
 }

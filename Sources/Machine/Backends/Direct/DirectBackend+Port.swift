@@ -79,7 +79,11 @@ extension DirectBackend {
     port.setSplit(nil, at: place)
     let new = translate(PageTableEntry(store.value), level: level, at: place, &cpu, &machine)
     if update(place, new.raw, &cpu, &machine) {
-      if let oldSplit { freeSplit(oldSplit, level: level - 1, &machine) } else { unmap(old, level: level, at: place, &machine) }
+      if let oldSplit {
+        freeSplit(oldSplit, level: level - 1, &machine)
+      } else {
+        unmap(old, level: level, at: place, &machine)
+      }
     } else {
       forget(new, level: level, at: place, &machine)
       port.setSplit(oldSplit, at: place)

@@ -19,7 +19,8 @@ struct DirectBackend: Backend, ~Copyable {
 
   mutating func start(_ cpu: inout VirtualCPU, _ machine: inout MachineState, isFirst: Bool) throws(ReplayError) {
     guard cpu.registers.levels == 4 else {
-      throw ReplayError(operation: machine.operation, message: "direct paging of a guest with five levels, expected four")
+      throw ReplayError(
+        operation: machine.operation, message: "direct paging of a guest with five levels, expected four")
     }
     if isFirst { registerAnnounced(&cpu, &machine) }
     loadBase(&cpu, &machine)

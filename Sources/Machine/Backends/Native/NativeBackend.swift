@@ -6,7 +6,7 @@ struct NativeBackend: Backend, ~Copyable {
 
   mutating func start(_ cpu: inout VirtualCPU, _ machine: inout MachineState, isFirst: Bool) {
     setRoot(&cpu, &machine)
-    if isFirst { machine.counters.machineFramesPeak = machine.ramPages }
+    machine.notePeaks()
   }
 
   private func setRoot(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
