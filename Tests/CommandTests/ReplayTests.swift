@@ -66,6 +66,25 @@ final class ReplayTests: XCTestCase {
     XCTAssertEqual(rows(beyond.output).first?["operations"], String(smallTraceOperations + 10_000))
   }
 
+  func testADivergenceIsToldAndTheReportIsStillWritten() throws {
+    let folder = try TemporaryFolder()
+    // A recorded guest reads a page that its tables do not map, and the recording has no fault there.
+    let text = smallTrace.replacingOccurrences(of: "guest scenario", with: "guest recorded") + "r 500000\n"
+    let trace = try folder.write(text, to: "bad.txt")
+    let result = try Program.run(["replay", trace, "--mode", "native", "--csv", folder.path("c.csv"), "--quiet"])
+    XCTAssertEqual(result.status, 70, result.errors)
+    XCTAssertTrue(result.errors.hasPrefix("memlab: bad, native: 1 divergence\n  operation 10: expected "), result.errors)
+    XCTAssertEqual(rows(try folder.read("c.csv")).first?["divergences"], "1")
+  }
+
+  func testFinalTablesAreComparedWithNatives() throws {
+    let folder = try TemporaryFolder()
+    let trace = try folder.write(smallTrace, to: "small.txt")
+    let result = try Program.run(["replay", trace, "--mode", "all", "--check", "--csv", "-"])
+    XCTAssertEqual(result.status, 0, result.errors)
+    XCTAssertEqual(rows(result.output).map { $0["divergences"] }, Array(repeating: "0", count: 5))
+  }
+
   func testReportsOfOneRun() throws {
     let folder = try TemporaryFolder()
     let trace = try folder.write(smallTrace, to: "small.txt")
