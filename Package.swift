@@ -46,7 +46,7 @@ let package = Package(
       swiftSettings: testing),
     .testTarget(name: "ReportingTests", dependencies: ["Reporting", "Machine", "Paging"], swiftSettings: testing),
     .testTarget(
-      name: "RegressionTests", dependencies: ["Machine", "MachineDescriptions", "TraceFormat", "Paging"],
+      name: "RegressionTests", dependencies: ["Machine", "MachineDescriptions", "Reporting", "TraceFormat", "Paging"],
       swiftSettings: testing),
     .testTarget(name: "CommandTests", dependencies: ["memlab"], swiftSettings: testing),
   ],

@@ -1,0 +1,46 @@
+import Foundation
+import Machine
+import Reporting
+import XCTest
+
+/// The counts of faults and exits of every trace in `traces/` under every mode, as they were when somebody last looked at
+/// them. `scripts/update-goldens` writes them anew; a change of one is a decision, and its reason is in the commit.
+final class GoldenTests: XCTestCase {
+  /// Counts that no cost or geometry decides, so that a better machine description changes nothing here.
+  private static let columns = [
+    "operations", "accesses", "translations", "true_faults", "hidden_fill", "hidden_trace", "hidden_dirty",
+    "hidden_host", "hidden_other", "exit_fault", "exit_cr3", "exit_invlpg", "exit_hypercall", "exit_other", "hypercalls",
+    "mmu_updates", "mmu_updates_rejected", "guest_pte_writes", "guest_cr3_loads", "guest_invlpgs", "shadow_pages_peak",
+    "traced_pages_peak", "machine_frames_peak", "divergences", "stale_hits",
+  ]
+
+  func testCountsAreThoseOfTheGoldens() throws {
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Goldens")
+    let traces = try Traces.names(".bin") + Traces.names(".txt")
+    XCTAssertGreaterThanOrEqual(traces.count, 17)
+    for mode in Mode.allCases {
+      let file = folder.appendingPathComponent("\(mode.rawValue).csv")
+      let text = try golden(mode, traces)
+      if ProcessInfo.processInfo.environment["MEMLAB_UPDATE_GOLDENS"] != nil {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try text.write(to: file, atomically: true, encoding: .utf8)
+      }
+      let expected = try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
+      for (line, known) in zip(text.split(separator: "\n"), expected) { XCTAssertEqual(line, known, mode.rawValue) }
+      XCTAssertEqual(text.split(separator: "\n").count, expected.count, mode.rawValue)
+    }
+  }
+
+  private func golden(_ mode: Mode, _ traces: [String]) throws -> String {
+    var lines = [(["trace"] + Self.columns).joined(separator: ",")]
+    for trace in traces {
+      let counters = try replay(trace, mode, checks: false).counters
+      let values = try Self.columns.map { name in
+        let column = CounterTable.columns.first { $0.name == name }
+        return String(try XCTUnwrap(column, name).value(counters))
+      }
+      lines.append(([trace] + values).joined(separator: ","))
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+}

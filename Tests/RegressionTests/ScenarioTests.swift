@@ -1,0 +1,71 @@
+import Machine
+import Reporting
+import XCTest
+
+/// The hand-written traces say in their comments which counts they must give: `# expect MODE column=value …`, on the
+/// machine of `# machine NAME` with the keys of `# set KEY=VALUE`.
+final class ScenarioTests: XCTestCase {
+  func testEveryScenarioGivesTheCountsThatItNames() throws {
+    let names = try Traces.names(".txt")
+    XCTAssertGreaterThanOrEqual(names.count, 12)
+    for name in names { try check(name) }
+  }
+
+  private func check(_ name: String) throws {
+    let scenario = try Scenario(name)
+    XCTAssertFalse(scenario.expectations.isEmpty, "\(name) expects nothing")
+    for mode in Mode.allCases {
+      let outcome = try replay(name, mode, machine: scenario.machine, settings: scenario.settings)
+      XCTAssertEqual(outcome.divergences, [], "\(name), \(mode)")
+      for expectation in scenario.expectations where expectation.mode == mode {
+        let column = CounterTable.columns.first { $0.name == expectation.column }
+        let value = try XCTUnwrap(column, "\(name): no column \(expectation.column)").value(outcome.counters)
+        XCTAssertEqual(value, expectation.value, "\(name), \(mode), \(expectation.column)")
+      }
+    }
+  }
+
+  /// Every mode shows a scenario's guest the same page faults, in the same order.
+  func testTrueFaultsAreTheSameInEveryMode() throws {
+    for name in try Traces.names(".txt") {
+      let scenario = try Scenario(name)
+      let faults = try Mode.allCases.map { mode in
+        try replay(name, mode, machine: scenario.machine, settings: scenario.settings).events
+          .filter { $0.kind == .trueFault }.map { "\($0.operation) \($0.virtual as Any) \($0.code as Any)" }
+      }
+      for other in faults.dropFirst() { XCTAssertEqual(other, faults[0], name) }
+    }
+  }
+}
+
+/// What the comments of a scenario say.
+private struct Scenario {
+  struct Expectation {
+    var mode: Mode
+    var column: String
+    var value: UInt64
+  }
+
+  var machine = "skylake"
+  var settings: [String] = []
+  var expectations: [Expectation] = []
+
+  init(_ name: String) throws {
+    let text = try String(contentsOfFile: Traces.path(name), encoding: .utf8)
+    for line in text.split(separator: "\n") where line.hasPrefix("# ") {
+      let words = line.dropFirst(2).split(separator: " ").map(String.init)
+      switch words.first {
+      case "machine": machine = words[1]
+      case "set": settings.append(words[1])
+      case "expect":
+        let mode = try XCTUnwrap(Mode(rawValue: words[1]), "\(name): \(line)")
+        for word in words.dropFirst(2) {
+          let pair = word.split(separator: "=")
+          let value = try XCTUnwrap(pair.last.flatMap { UInt64($0) }, "\(name): \(line)")
+          expectations.append(Expectation(mode: mode, column: String(pair[0]), value: value))
+        }
+      default: break
+      }
+    }
+  }
+}
