@@ -73,7 +73,8 @@ final class ReplayTests: XCTestCase {
     let trace = try folder.write(text, to: "bad.txt")
     let result = try Program.run(["replay", trace, "--mode", "native", "--csv", folder.path("c.csv"), "--quiet"])
     XCTAssertEqual(result.status, 70, result.errors)
-    XCTAssertTrue(result.errors.hasPrefix("memlab: bad, native: 1 divergence\n  operation 10: expected "), result.errors)
+    let beginning = "memlab: bad, native: 1 divergence\n  operation 10: expected "
+    XCTAssertTrue(result.errors.hasPrefix(beginning), result.errors)
     XCTAssertEqual(rows(try folder.read("c.csv")).first?["divergences"], "1")
   }
 
