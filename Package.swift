@@ -47,7 +47,7 @@ let package = Package(
     .testTarget(name: "ReportingTests", dependencies: ["Reporting", "Machine", "Paging"], swiftSettings: testing),
     .testTarget(
       name: "RegressionTests", dependencies: ["Machine", "MachineDescriptions", "Reporting", "TraceFormat", "Paging"],
-      swiftSettings: testing),
+      exclude: ["Goldens"], swiftSettings: testing),
     .testTarget(name: "CommandTests", dependencies: ["memlab"], swiftSettings: testing),
   ],
   swiftLanguageModes: [.v6]

@@ -45,17 +45,44 @@ extension Processor where MMU: ~Copyable {
 
   /// Translates one page of an access: one TLB look-up, then as many walks as it takes.
   mutating func translate(_ address: VirtualAddress, _ access: Access) throws(ReplayError) -> TranslationOutcome {
+    // The look-up changes the order of use without the loop's knowing.
+    cpus.running.forgetLastPages()
+    let first = address.isCanonical(levels: 5) ? cpus.running.lookUpFirst(address.page.raw, access) : 0
+    return try translate(address, access, first: first)
+  }
+
+  /// A plain access within one page that the first TLB level did not let pass: `first` is the entry that it has, or 0.
+  @inline(never)
+  mutating func goOn(_ address: VirtualAddress, _ access: Access, first: UInt64) throws(ReplayError) {
+    _ = try finish(translate(address, access, first: first), address, access)
+  }
+
+  private mutating func translate(
+    _ address: VirtualAddress, _ access: Access, first: UInt64
+  ) throws(ReplayError) -> TranslationOutcome {
     guard address.isCanonical(levels: cpus.running.registers.levels) else {
       countProtection(address)
       return .protection
     }
     if !cpus.running.hasStarted { try start() }
     machine.counters.translations += 1
-    if let frame = lookUp(address, access) { return .translated(frame) }
-    if machine.settings.hasSpuriousFaults, let fault = refusal(address, access) {
+    let page = address.page
+    if first & access.bit != 0 {
+      machine.counters.tlbL1Hits += 1
+      return .translated(checkedFrame(first, page, access))
+    }
+    let second = cpus.running.second.lookUp(page.raw, context: cpus.running.context)
+    if second & access.bit != 0 {
+      machine.counters.tlbL2Hits += 1
+      machine.counters.cyclesTranslation += machine.description.costs.l2Hit
+      cpus.running.fillFirst(page, second, for: access, isNew: first == 0)
+      return .translated(checkedFrame(second, page, access))
+    }
+    machine.counters.tlbMisses += 1
+    if machine.settings.hasSpuriousFaults, let fault = refusal(second != 0 ? second : first, address, access) {
       if let outcome = settle(fault) { return outcome }
     }
-    return walkUntilSettled(address, access)
+    return walkUntilSettled(address, access, isNew: first | second == 0)
   }
 
   private mutating func start() throws(ReplayError) {
@@ -66,30 +93,6 @@ extension Processor where MMU: ~Copyable {
     hasStarted = true
   }
 
-  /// Looks an access up in both TLB levels and counts it as one of hit, second-level hit, miss.
-  private mutating func lookUp(_ address: VirtualAddress, _ access: Access) -> MPN? {
-    let page = address.page
-    let context = cpus.running.context
-    // The look-up below changes the order of use without the loop's knowing.
-    cpus.running.forgetLastPages()
-    let first =
-      access.isFetch
-      ? cpus.running.fetches.lookUp(page.raw, context: context) : cpus.running.data.lookUp(page.raw, context: context)
-    if first & access.bit != 0 {
-      machine.counters.tlbL1Hits += 1
-      return checkedFrame(first, page, access)
-    }
-    let second = cpus.running.second.lookUp(page.raw, context: context)
-    if second & access.bit != 0 {
-      machine.counters.tlbL2Hits += 1
-      machine.counters.cyclesTranslation += machine.description.costs.l2Hit
-      cpus.running.fillFirst(page, TLBData.size(second), second, for: access)
-      return checkedFrame(second, page, access)
-    }
-    machine.counters.tlbMisses += 1
-    return nil
-  }
-
   /// The 4 KiB frame that an entry gives for a page; with checks, the oracle is asked whether it may.
   private mutating func checkedFrame(_ data: UInt64, _ page: VPN, _ access: Access) -> MPN {
     let frame = TLBData.frame(data, of: page)
@@ -98,20 +101,23 @@ extension Processor where MMU: ~Copyable {
   }
 
   /// The page fault that a TLB entry with too few rights gives without a walk (SDM 3A 4.10.4.3).
-  private mutating func refusal(_ address: VirtualAddress, _ access: Access) -> HardwareFault? {
-    let entry = cpus.running.second.lookUp(address.page.raw, context: cpus.running.context)
-    let rights = TLBData.rights(entry)
-    guard entry != 0, !rights.permits(access, under: cpus.running.hardwareControls) else { return nil }
-    let code = PageFaultCode(access, under: cpus.running.hardwareControls).union(.present)
+  private func refusal(_ entry: UInt64, _ address: VirtualAddress, _ access: Access) -> HardwareFault? {
+    let controls = cpus.running.hardwareControls
+    guard entry != 0, !TLBData.rights(entry).permits(access, under: controls) else { return nil }
+    let code = PageFaultCode(access, under: controls).union(.present)
     return HardwareFault(address: address, access: access, code: code)
   }
 
-  private mutating func walkUntilSettled(_ address: VirtualAddress, _ access: Access) -> TranslationOutcome {
+  /// Walks, and has faults resolved, until the access is translated, emulated or refused. `isNew`: the TLBs have no entry
+  /// for the page.
+  private mutating func walkUntilSettled(
+    _ address: VirtualAddress, _ access: Access, isNew: Bool
+  ) -> TranslationOutcome {
     // A violation for each reference of the longest two-dimensional walk, and some more.
     for _ in 0..<100 {
       switch backend.walk(address, access, &cpus.running, &machine) {
       case .translated(let translation):
-        cpus.running.fill(address.page, translation, for: access)
+        cpus.running.fill(address.page, translation, for: access, isNew: isNew)
         return .translated(translation.frame(of: address.page))
       case .fault(let fault):
         if let outcome = settle(fault) { return outcome }

@@ -71,26 +71,17 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
     let access = Access(operation.kind, user: operation.isUser)
     let address = VirtualAddress(operation.address)
     let crosses = !access.isFetch && address.offset &+ UInt64(operation.size) > 0x1000
-    if !crosses && hitsFirstLevel(address, access) { return }
-    try translateAccess(address, access, second: crosses ? operation.size : 0)
-  }
-
-  /// The shortest way of a translation: the first TLB level has an entry that allows the access.
-  @inline(__always)
-  private mutating func hitsFirstLevel(_ address: VirtualAddress, _ access: Access) -> Bool {
     // The TLB's tags hold 57 bits of an address; what is beyond them must be checked before.
-    guard oracle == nil && address.isCanonical(levels: 5) else { return false }
+    guard oracle == nil && !crosses && address.isCanonical(levels: 5) else {
+      return try translateAccess(address, access, second: crosses ? operation.size : 0)
+    }
+    // The shortest way of a translation: the first TLB level has an entry that allows the access.
     let page = address.page.raw
-    let context = cpus.running.context
-    let entry =
-      access.isFetch
-      ? cpus.running.fetches.lookUp(page, context: context) : cpus.running.data.lookUp(page, context: context)
-    guard entry & access.bit != 0 else { return false }
+    let entry = cpus.running.lookUpFirst(page, access)
+    guard entry & access.bit != 0 else { return try goOn(address, access, first: entry) }
     machine.counters.translations += 1
     machine.counters.tlbL1Hits += 1
-    let stream = access.isFetch ? 1 : 0
-    cpus.running.lastPages[stream] = LastPage(page: page, allowed: entry & TLBData.allowed)
-    return true
+    cpus.running.lastPages[access.isFetch ? 1 : 0] = LastPage(page: page, allowed: entry & TLBData.allowed)
   }
 }
 

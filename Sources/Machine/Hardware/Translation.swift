@@ -62,12 +62,12 @@ enum TLBData {
   static var dirty: UInt64 { 1 << 10 }
   static var global: UInt64 { 1 << 11 }
 
-  static func make(_ translation: Translation, under controls: PagingControls) -> UInt64 {
-    let fixed =
-      UInt64(translation.rights.raw) << 7 | (translation.isDirty ? dirty : 0) | (translation.isGlobal ? global : 0)
-      | translation.frame.raw << 12 | UInt64(translation.guestSize.rawValue) << 52
-      | UInt64(translation.size.rawValue) << 54
-    return refreshed(fixed, under: controls)
+  /// `allowed` is what the translation's rights allow; stores need D besides.
+  static func make(_ translation: Translation, allowed: UInt64) -> UInt64 {
+    let flags = (translation.isDirty ? dirty : 0) | (translation.isGlobal ? global : 0)
+    let sizes = UInt64(translation.guestSize.rawValue) << 52 | UInt64(translation.size.rawValue) << 54
+    let granted = translation.isDirty ? allowed : allowed & ~stores
+    return granted | UInt64(translation.rights.raw) << 7 | flags | translation.frame.raw << 12 | sizes
   }
 
   /// The same entry with the allowed accesses worked out again, after a control register has changed.

@@ -12,8 +12,8 @@ extension VirtualCPU {
     forgetLastPages()
   }
 
-  private mutating func removeStructures(where condition: (UInt64) -> Bool) {
-    for index in structures.indices { structures[index].removeAll(where: condition) }
+  private func removeStructures(where condition: (UInt64) -> Bool) {
+    structures.forEach { $0.removeAll(where: condition) }
   }
 
   /// INVLPG: the page in the current PCID, global or not, however it was fractured; all paging-structure entries of it.
@@ -67,12 +67,13 @@ extension VirtualCPU {
     data.remove(page, context: context)
     second.remove(page, context: context)
     forgetLastPages()
-    for index in structures.indices { structures[index].remove(address, context: context) }
+    structures.forEach { $0.remove(address, context: context) }
   }
 
   /// Takes the controls that the hardware obeys from now on; cached rights are judged anew.
   mutating func setHardwareControls(_ controls: PagingControls) {
     hardwareControls = controls
+    for raw in 0..<8 { allowedByRights[raw] = Rights(raw: UInt8(raw)).allowed(under: controls) }
     fetches.refresh(under: controls)
     data.refresh(under: controls)
     second.refresh(under: controls)

@@ -1,8 +1,40 @@
 internal import Paging
 
+/// The paging-structure caches of one CPU, one for each level of entry; those that the machine lacks have no capacity.
+struct PagingStructureCaches: ~Copyable {
+  private let level2: PagingStructureCache
+  private let level3: PagingStructureCache
+  private let level4: PagingStructureCache
+  private let level5: PagingStructureCache
+
+  init(_ capacities: [Int: Int]) {
+    level2 = PagingStructureCache(level: 2, capacity: capacities[2] ?? 0)
+    level3 = PagingStructureCache(level: 3, capacity: capacities[3] ?? 0)
+    level4 = PagingStructureCache(level: 4, capacity: capacities[4] ?? 0)
+    level5 = PagingStructureCache(level: 5, capacity: capacities[5] ?? 0)
+  }
+
+  func forEach(_ body: (borrowing PagingStructureCache) -> Void) {
+    body(level2)
+    body(level3)
+    body(level4)
+    body(level5)
+  }
+
+  /// What the deepest entry for an address knows: the table from which the walk goes on, its level, the rights so far.
+  @inline(__always)
+  func start(_ address: VirtualAddress, context: UInt64) -> (level: Int, table: MPN, rights: Rights)? {
+    if let known = level2.lookUp(address, context: context) { return (1, known.table, known.rights) }
+    if let known = level3.lookUp(address, context: context) { return (2, known.table, known.rights) }
+    if let known = level4.lookUp(address, context: context) { return (3, known.table, known.rights) }
+    if let known = level5.lookUp(address, context: context) { return (4, known.table, known.rights) }
+    return nil
+  }
+}
+
 extension VirtualCPU {
   /// Drops the paging-structure entries that lead to a table whose page begins another life.
-  mutating func forgetTable(_ frame: MPN) {
-    for index in structures.indices { structures[index].removeTable(frame) }
+  func forgetTable(_ frame: MPN) {
+    structures.forEach { $0.removeTable(frame) }
   }
 }

@@ -17,13 +17,14 @@ struct VirtualCPU: ~Copyable {
   var guestControls: PagingControls
   /// What the hardware's walk obeys: the guest's controls, or the hypervisor's where it walks the hypervisor's tables.
   var hardwareControls: PagingControls
+  /// The accesses that each of the eight ``Rights`` allows under the hardware's controls.
+  var allowedByRights = InlineArray<8, UInt64>(repeating: 0)
   /// The top-level table that the hardware walks (nested: the guest's, by machine address).
   var root = MPN(0)
   var fetches: TLBLevel
   var data: TLBLevel
   var second: TLBLevel
-  /// One for each level that the machine caches, the deepest first, so that a walk takes the first that hits.
-  var structures: [PagingStructureCache]
+  var structures: PagingStructureCaches
   /// VPID and PCID as in ``TLBEntry/tag``.
   var context: UInt64 = 0
   /// An access has been made: register loads from now on are instructions, before it they set the state.
@@ -40,27 +41,31 @@ struct VirtualCPU: ~Copyable {
     fetches = TLBLevel(description.l1Instruction)
     data = TLBLevel(description.l1Data)
     second = TLBLevel(description.l2)
-    structures = description.pagingStructureCaches.sorted { $0.key < $1.key }.map {
-      PagingStructureCache(level: $0.key, capacity: $0.value)
-    }
+    structures = PagingStructureCaches(description.pagingStructureCaches)
     guestControls = machine.controls(for: registers)
     hardwareControls = guestControls
     flushClock = machine.flushClock
+    setHardwareControls(guestControls)
   }
 
-  /// Enters a completed walk in the TLBs.
-  mutating func fill(_ page: VPN, _ translation: Translation, for access: Access) {
-    let data = TLBData.make(translation, under: hardwareControls)
-    second.fill(page.raw, translation.size, data: data, context: context)
-    fillFirst(page, translation.size, data, for: access)
+  /// The entry that the first TLB level has for a page, 0 if none.
+  @inline(__always) mutating func lookUpFirst(_ page: UInt64, _ access: Access) -> UInt64 {
+    access.isFetch ? fetches.lookUp(page, context: context) : data.lookUp(page, context: context)
+  }
+
+  /// Enters a completed walk in the TLBs. `isNew`: neither level had an entry for the page.
+  mutating func fill(_ page: VPN, _ translation: Translation, for access: Access, isNew: Bool) {
+    let data = TLBData.make(translation, allowed: allowedByRights[Int(translation.rights.raw & 7)])
+    second.fill(page.raw, data: data, context: context, isNew: isNew)
+    fillFirst(page, data, for: access, isNew: isNew)
   }
 
   /// Enters an entry of the second level, or of a walk, in the first.
-  mutating func fillFirst(_ page: VPN, _ size: PageSize, _ entry: UInt64, for access: Access) {
+  mutating func fillFirst(_ page: VPN, _ entry: UInt64, for access: Access, isNew: Bool) {
     if access.isFetch {
-      fetches.fill(page.raw, size, data: entry, context: context)
+      fetches.fill(page.raw, data: entry, context: context, isNew: isNew)
     } else {
-      data.fill(page.raw, size, data: entry, context: context)
+      data.fill(page.raw, data: entry, context: context, isNew: isNew)
     }
     forgetLastPages()
   }

@@ -12,7 +12,7 @@ extension MachineState {
     var level = controls.levels
     var table = cpu.root
     var rights = Rights.all
-    if let start = cpu.cachedStart(address) { (level, table, rights) = (start.level - 1, start.table, start.rights) }
+    if let start = cpu.structures.start(address, context: cpu.context) { (level, table, rights) = start }
 
     var path = WalkPath(top: level)
     while true {
@@ -91,22 +91,11 @@ struct WalkPath {
 
   /// Enters the tables that the walk went through in the paging-structure caches.
   func fill(_ cpu: inout VirtualCPU, _ address: VirtualAddress) {
-    for index in cpu.structures.indices {
-      let level = cpu.structures[index].level
-      guard level > bottom && level <= top else { continue }
-      cpu.structures[index].fill(address, context: cpu.context, table: entries[level].frame, rights: rights[level])
+    guard top > bottom else { return }
+    let context = cpu.context
+    cpu.structures.forEach { cache in
+      guard cache.level > bottom && cache.level <= top else { return }
+      cache.fill(address, context: context, table: entries[cache.level].frame, rights: rights[cache.level])
     }
-  }
-}
-
-extension VirtualCPU {
-  /// The deepest paging-structure entry that is cached for an address.
-  mutating func cachedStart(_ address: VirtualAddress) -> (level: Int, table: MPN, rights: Rights)? {
-    for index in structures.indices {
-      if let entry = structures[index].lookUp(address, context: context) {
-        return (structures[index].level, entry.table, entry.rights)
-      }
-    }
-    return nil
   }
 }

@@ -33,8 +33,8 @@ struct NestedBackend: Backend, ~Copyable {
     var level = controls.levels
     var rights = Rights.all
     var frame: MPN
-    if let start = cpu.cachedStart(address) {
-      (level, frame, rights) = (start.level - 1, start.table, start.rights)
+    if let start = cpu.structures.start(address, context: cpu.context) {
+      (level, frame, rights) = start
     } else {
       guard let root = table.walk(cpu.registers.root, &machine) else {
         return violation(cpu.registers.root.entryAddress(address, level: level), address, access, isTable: true)
