@@ -20,8 +20,8 @@ public struct TraceReader: ~Copyable {
   ///   - path: a file, or `-` for standard input. What `gzip`, `xz` or `zstd` packed is recognised by its first bytes
   ///     and unpacked by that program.
   ///   - format: the spelling, or nil to recognise it by the first bytes.
-  /// - Throws: `noInput` if it cannot be opened, `unavailable` if the unpacking program is missing, `badData` if it does
-  ///   not begin like a trace.
+  /// - Throws: `noInput` if it cannot be opened, `unavailable` if the unpacking program is missing, `badData` if it
+  ///   does not begin like a trace.
   public init(path: String, format: TraceSpelling? = nil) throws(TraceError) {
     let input = try ByteInput(path: path)
     let spelling = if let format { format } else { try Self.recognise(input) }

@@ -6,7 +6,7 @@ import XCTest
 final class BinaryDamageTests: XCTestCase {
   private func small(_ directory: TestDirectory) throws -> (trace: Trace, bytes: [UInt8]) {
     var random = SplitMix64(state: 3)
-    let trace = Trace(random.operations(40).filter { $0.words.count < 100 })
+    let trace = Trace(random.operations(16).filter { $0.words.count < 100 })
     try trace.write(directory("good"), .binary)
     return (trace, try directory.read("good"))
   }

@@ -42,7 +42,6 @@ internal import Paging
       if code < AccessCode.firstFetch {
         context = (context &+ 1) & (AddressContext.followCount - 1)
       } else {
-        unsafe addresses[AddressContext.fetched] = address
         context = Int(truncatingIfNeeded: AddressContext.hash(address))
       }
       done &+= 1

@@ -55,8 +55,8 @@ struct BlockDecoder {
   ) {
     guard let start = payload.baseAddress else { return }
     let run = min(count - progress.operations, codeCount - progress.codes)
-    // SAFETY: `run` codes lie in the payload, and `run` elements in `operations` (count <= capacity). At most 8192 codes
-    // move the delta position by 4 bytes each, and 8 bytes are loaded there: less than the padding.
+    // SAFETY: `run` codes lie in the payload, and `run` elements in `operations` (count <= capacity). At most 8192
+    // codes move the delta position by 4 bytes each, and 8 bytes are loaded there: less than the padding.
     unsafe table.withUnsafeBufferPointer { table in
       unsafe context.addresses.withUnsafeMutableBufferPointer { addresses in
         unsafe operations.withUnsafeMutableBytes { operations in

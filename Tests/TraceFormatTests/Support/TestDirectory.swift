@@ -7,7 +7,11 @@ final class TestDirectory {
   let path: String
 
   init() throws {
-    let url = FileManager.default.temporaryDirectory.appending(path: "memlab-\(UUID().uuidString)")
+    // In memory if possible: some tests write thousands of files.
+    let memory = URL(filePath: "/dev/shm")
+    let isThere = FileManager.default.isWritableFile(atPath: memory.path())
+    let parent = isThere ? memory : FileManager.default.temporaryDirectory
+    let url = parent.appending(path: "memlab-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     path = url.path()
   }
