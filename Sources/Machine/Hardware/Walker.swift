@@ -13,6 +13,7 @@ extension MachineState {
     var table = cpu.root
     var rights = Rights.all
     if let start = cpu.structures.start(address, context: cpu.context) { (level, table, rights) = start }
+    let cachedRights = rights
 
     var path = WalkPath(top: level)
     while true {
@@ -28,7 +29,9 @@ extension MachineState {
       table = entry.frame
       level -= 1
     }
-    guard rights.permits(access, under: controls) else { return fault(address, access, [.present], controls) }
+    guard rights.permits(access, under: controls) else {
+      return fault(address, access, [.present], controls, reliesOnCachedRights: cachedRights != .all)
+    }
 
     let leaf = path.complete(access, memory: &memory)
     path.fill(&cpu, address)
@@ -48,10 +51,12 @@ extension MachineState {
   }
 
   private func fault(
-    _ address: VirtualAddress, _ access: Access, _ cause: PageFaultCode, _ controls: PagingControls
+    _ address: VirtualAddress, _ access: Access, _ cause: PageFaultCode, _ controls: PagingControls,
+    reliesOnCachedRights: Bool = false
   ) -> WalkOutcome {
     let code = PageFaultCode(access, under: controls).union(cause)
-    return .fault(HardwareFault(address: address, access: access, code: code))
+    return .fault(
+      HardwareFault(address: address, access: access, code: code, reliesOnCachedRights: reliesOnCachedRights))
   }
 }
 
