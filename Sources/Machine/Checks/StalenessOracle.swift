@@ -95,7 +95,7 @@ struct StalenessOracle {
     for use in windows.roots(pcid: nil, since: windows.allTime) where controls.hasGlobalPages {
       question.end = use.end
       let start = max(use.time, windows.allTime)
-      let leafStart = { (leaf: Leaf) in leaf.isGlobal ? windows.globalStart(leaf.size, address.page) : .max }
+      let leafStart = { (leaf: Leaf) in leaf.isGlobal ? windows.globalStart(leaf.size, address.page) : nil }
       if search(question, use.root, controls.levels, .all, since: start, leafStart) { return noteStale() }
     }
     return .illegal
@@ -121,10 +121,10 @@ struct StalenessOracle {
   }
 
   /// Whether some composition of versions translates the address so: each level's version held at a time no earlier than
-  /// the one above it was read, and the leaf at a time since `leafStart`.
+  /// the one above it was read, and the leaf at a time since `leafStart` (nil: such a leaf is not wanted).
   private func search(
     _ question: Question, _ table: UInt64, _ level: Int, _ rights: Rights, since start: UInt64,
-    _ leafStart: (Leaf) -> UInt64
+    _ leafStart: (Leaf) -> UInt64?
   ) -> Bool {
     let address = table | (question.address >> UInt64(3 + 9 * level) & 511) << 3
     return history.anyVersion(at: address, since: start, until: question.end) { version in
@@ -137,7 +137,8 @@ struct StalenessOracle {
       }
       let page = entry.frame(of: size).raw + (question.address >> 12) % size.pages
       guard page == question.page.raw, rights.permits(question.access, under: question.controls) else { return false }
-      return history.held(version, at: address, since: leafStart(Leaf(size: size, isGlobal: entry.isGlobal)))
+      guard let leafStart = leafStart(Leaf(size: size, isGlobal: entry.isGlobal)) else { return false }
+      return history.held(version, at: address, since: leafStart)
     }
   }
 }

@@ -10,6 +10,8 @@ struct HardwareFault {
   var violation: PhysicalAddress?
   /// The violation came from reading an entry of the guest's tables, not from the access itself.
   var isTableAccess = false
+  /// The walk began with rights of a paging-structure cache, which may be fewer than the tables now grant.
+  var reliesOnCachedRights = false
 }
 
 /// How a hardware walk ended.

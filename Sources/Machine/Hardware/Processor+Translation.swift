@@ -129,6 +129,8 @@ extension Processor where MMU: ~Copyable {
   /// Has a fault resolved; nil: walk again.
   private mutating func settle(_ fault: HardwareFault) -> TranslationOutcome? {
     if fault.violation == nil { cpus.running.dropAfterFault(fault.address) }
+    // More rights need no flush (SDM 3A 4.10.4.3): the fault may be spurious, and the next walk begins at the root.
+    if fault.reliesOnCachedRights && !machine.settings.hasSpuriousFaults { return nil }
     switch backend.resolve(fault, &cpus.running, &machine) {
     case .retry: return nil
     case .emulated(let page): return .emulated(page)

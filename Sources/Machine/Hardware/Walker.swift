@@ -25,7 +25,9 @@ extension MachineState {
       if entry.isLeaf(level: level) { break }
       level -= 1
     }
-    guard rights.permits(access, under: controls) else { return fault(address, access, [.present], controls) }
+    guard rights.permits(access, under: controls) else {
+      return fault(address, access, [.present], controls, reliesOnCachedRights: start.rights != .all)
+    }
     // Only in the leaf, D: the upper levels' bit 6 means nothing.
     var leaf = PageTableEntry<MachineSpace>(table.address.raw | common.raw & 0xfff)
     if level < start.level || !common.isAccessed || access.isStore && !common.isDirty {
@@ -68,10 +70,12 @@ extension MachineState {
   }
 
   private func fault(
-    _ address: VirtualAddress, _ access: Access, _ cause: PageFaultCode, _ controls: PagingControls
+    _ address: VirtualAddress, _ access: Access, _ cause: PageFaultCode, _ controls: PagingControls,
+    reliesOnCachedRights: Bool = false
   ) -> WalkOutcome {
     let code = PageFaultCode(access, under: controls).union(cause)
-    return .fault(HardwareFault(address: address, access: access, code: code))
+    return .fault(
+      HardwareFault(address: address, access: access, code: code, reliesOnCachedRights: reliesOnCachedRights))
   }
 }
 

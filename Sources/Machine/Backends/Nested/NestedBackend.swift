@@ -41,6 +41,7 @@ struct NestedBackend: Backend, ~Copyable {
       }
       frame = root
     }
+    let cachedRights = rights
 
     var path = WalkPath(top: level)
     var guest: PageTableEntry<PhysicalSpace>
@@ -56,7 +57,8 @@ struct NestedBackend: Backend, ~Copyable {
       if guest.isLeaf(level: level) {
         path.append(level, place, PageTableEntry(guest.raw), rights)
         guard rights.permits(access, under: controls) else {
-          return pageFault(address, access, code.union(.present))
+          return pageFault(
+            address, access, code.union(.present), reliesOnCachedRights: cachedRights != .all)
         }
         break
       }
@@ -90,8 +92,10 @@ struct NestedBackend: Backend, ~Copyable {
     return PageTableEntry(machine.memory.read(place))
   }
 
-  private func pageFault(_ address: VirtualAddress, _ access: Access, _ code: PageFaultCode) -> WalkOutcome {
-    .fault(HardwareFault(address: address, access: access, code: code))
+  private func pageFault(
+    _ address: VirtualAddress, _ access: Access, _ code: PageFaultCode, reliesOnCachedRights: Bool = false
+  ) -> WalkOutcome {
+    .fault(HardwareFault(address: address, access: access, code: code, reliesOnCachedRights: reliesOnCachedRights))
   }
 
   private func violation(

@@ -9,9 +9,11 @@ extension ShadowBackend {
     if level == 1 {
       guard let page = machine.physmap.physical(entry.frame) else { preconditionFailure("a leaf of no guest page") }
       reverseMap.remove(place, of: page)
+      if entry.isWritable { lostLeaves.set(page.raw, machine.flushClock + 1) }
     } else {
       pages[entry.frame]?.parents.removeAll { $0 == place }
-      if entry.contains(ShadowMark.fracture) { fractureClock += 1 }
+      // An entry above level 2 may have led to splinters.
+      if level > 2 || entry.contains(ShadowMark.fracture) { fractureClock += 1 }
     }
   }
 

@@ -109,7 +109,7 @@ extension ShadowBackend {
     guard levels == 0 else { return }
     tracedCount += 1
     machine.counters.tracedPagesPeak = max(machine.counters.tracedPagesPeak, UInt64(tracedCount))
-    var hasLostRight = false
+    var hasLostRight = lostLeaves[page.raw] == machine.flushClock + 1
     for place in reverseMap.mappings(of: page) {
       let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
       guard entry.isWritable else { continue }

@@ -12,6 +12,9 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   var tracedLevels = PageMap<UInt8>()
   var tracedCount = 0
   var reverseMap = ReverseMap()
+  /// For each page, ``MachineState/flushClock`` plus 1 when a writable leaf of it was last dropped: until all CPUs are
+  /// flushed, a TLB may have the right though no leaf does, since the guest need not flush for every change.
+  var lostLeaves = PageMap<UInt64>()
   /// The guest's root of each CPU.
   var roots: [Int: PPN] = [:]
   /// Frames of dropped shadows, with the flush clock then: hardware may still walk through them until it is flushed.

@@ -1,0 +1,83 @@
+import Paging
+
+@testable import Machine
+
+/// What one random guest is like: drawn from the seed, before its steps.
+struct Plan {
+  enum Flavour {
+    /// Flushes what semantics.md 1.8 demands, and nothing else: every mode gives the same faults.
+    case flushing
+    /// Leaves flushes out: only the staleness oracle binds.
+    case omitting
+    /// Flushes, and is well-formed enough for direct paging: each table has one level, nothing is reserved or recursive.
+    case direct
+  }
+
+  var flavour: Flavour
+  var levels: Int
+  var cpus: Int
+  var hasPCID: Bool
+  /// All address spaces have PCID 0, and CR3 loads may keep what it has cached: a guest that omits flushes.
+  var sharesPCID: Bool
+  var hasGlobals: Bool
+  var machine: MachineDescription
+  /// Entries may lead to any table, whatever its level, themselves included.
+  var isTangled: Bool
+  var seed: UInt64
+
+  init(_ flavour: Flavour, seed: UInt64, machine: MachineDescription? = nil) {
+    var random = SplitMix64(seed: seed &* 0x1000_0001)
+    self.flavour = flavour
+    self.seed = seed
+    levels = flavour != .direct && random.oneIn(4) ? 5 : 4
+    cpus = random.pick([1, 1, 2, 3])
+    hasPCID = random.oneIn(2)
+    hasGlobals = random.oneIn(2)
+    isTangled = flavour != .direct && random.oneIn(2)
+    sharesPCID = flavour == .omitting && random.oneIn(4)
+    let drawn = random.pick([MachineDescription.roomy, .roomy, .tight, .plainTLB, .bareFiveLevels])
+    self.machine = machine ?? drawn
+  }
+
+  /// Steps of a random length: each is its kind and the dice that decide its particulars.
+  func steps() -> [Step] {
+    var random = SplitMix64(seed: seed)
+    return (0..<40 + random.below(120)).map { _ in Step(kind: random.pick(Step.weighted), dice: random.next()) }
+  }
+}
+
+/// One thing that a random guest does. Its meaning depends on the state it meets, so that any list of steps makes a
+/// well-behaved guest, and a failing list can be cut.
+struct Step {
+  enum Kind: CaseIterable { case access, store, announce, gone, loadCR3, flip, cpu, invalidate }
+  var kind: Kind
+  var dice: UInt64
+
+  static let weighted: [Kind] =
+    Array(repeating: .access, count: 14) + Array(repeating: .store, count: 8)
+    + [.announce, .gone, .loadCR3, .loadCR3, .loadCR3, .flip, .cpu, .cpu, .invalidate]
+}
+
+/// Where a random guest's things lie.
+enum Layout {
+  static let root: UInt64 = 0x10_0000
+  static let ram: UInt64 = 0x8000_0000
+  static let data: [UInt64] = [0x20_0000, 0x20_1000, 0x20_2000, 0x3f_f000]
+  static let large: [UInt64] = [0, 0x20_0000, 0x4000_0000]
+  static let device: UInt64 = 0x8000_0000
+
+  /// Indices that entries are stored at, in the top-level table and in all others.
+  static func indices(isTop: Bool) -> [UInt64] { isTop ? [0, 1, 511] : [0, 1, 2] }
+
+  /// Every page that the indices lead to, as a canonical address.
+  static func pages(levels: Int) -> [UInt64] {
+    var addresses: [UInt64] = [0]
+    for level in stride(from: levels, through: 1, by: -1) {
+      addresses = addresses.flatMap { above in
+        indices(isTop: level == levels).map { above | $0 << UInt64(3 + 9 * level) }
+      }
+    }
+    let unused = UInt64(52 - 9 * levels)
+    return addresses.map { UInt64(bitPattern: Int64(bitPattern: $0 << unused) >> Int64(unused)) }
+  }
+}
