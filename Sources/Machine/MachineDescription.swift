@@ -38,7 +38,8 @@ public struct MachineDescription: Hashable, Sendable {
     }
     for geometry in l1Instruction + l1Data + l2 {
       if !isPlausible(geometry.sets, geometry.ways, limit: 1 << 20) {
-        return "a TLB array of \(geometry.sets) sets and \(geometry.ways) ways, expected 1 or more, 2^20 in all"
+        return "a TLB array of \(geometry.sets) sets and \(geometry.ways) ways, expected 1 or more, "
+          + "at most 65,536 ways and 2^20 in all"
       }
       if geometry.pageSizes.isEmpty { return "a TLB array that holds no page size" }
     }
@@ -50,13 +51,14 @@ public struct MachineDescription: Hashable, Sendable {
       return "a paging-structure cache of \(entries) entries for level \(level), expected 1 to 4096 for level 2 to 5"
     }
     for cache in walkCaches where !isPlausible(cache.sets, cache.ways, limit: 1 << 24) {
-      return "a walk cache of \(cache.sets) sets and \(cache.ways) ways, expected 1 or more, 2^24 in all"
+      return "a walk cache of \(cache.sets) sets and \(cache.ways) ways, expected 1 or more, "
+        + "at most 65,536 ways and 2^24 in all"
     }
     return nil
   }
 
   private func isPlausible(_ sets: Int, _ ways: Int, limit: Int) -> Bool {
-    (1...limit).contains(sets) && (1...limit).contains(ways) && sets * ways <= limit
+    (1...limit).contains(sets) && (1...65_536).contains(ways) && sets * ways <= limit
   }
 }
 

@@ -1,31 +1,21 @@
-internal import Glibc
 internal import Paging
 
 /// The paging-structure cache for entries of one level (SDM 3A 4.10.3): fully associative, exact LRU.
 ///
 /// An entry holds the table that a paging-structure entry points to, and the rights that the walk had accumulated there.
 /// It is never global. Under nested paging the table is a machine page: a combined mapping (SDM 3C 29.4.1).
-@safe struct PagingStructureCache: ~Copyable {
+struct PagingStructureCache: ~Copyable {
   /// Level of the entries it holds: 2 = PDE … 5 = PML5E.
   let level: Int
   private let array: RecencyArray
-  private let tags: UnsafeMutablePointer<UInt64>
-  private let values: UnsafeMutablePointer<UInt64>
 
   /// Without capacity it never has anything.
   init(level: Int, capacity: Int) {
     self.level = level
-    // SAFETY: the array is all that uses the storage, which has a word more than its ways.
-    unsafe tags = zeroed(capacity + 1)
-    unsafe values = zeroed(capacity + 1)
-    array = unsafe RecencyArray(tags: tags, values: values, sets: 1, ways: capacity)
+    array = RecencyArray(sets: 1, ways: capacity)
   }
 
-  deinit {
-    // SAFETY: made in `init`, freed once.
-    unsafe free(tags)
-    unsafe free(values)
-  }
+  deinit { array.free() }
 
   private static func value(_ table: MPN, _ rights: Rights) -> UInt64 {
     table.raw << 12 | UInt64(rights.raw) << 1 | 1
@@ -36,10 +26,13 @@ internal import Paging
     (((address.raw & 0x1ff_ffff_ffff_ffff) &>> UInt64(3 + 9 * level)) &<< 1 | 1) &<< 17 | context
   }
 
-  /// The table and the rights for an address; the entry becomes the latest.
-  @inline(__always) func lookUp(_ address: VirtualAddress, context: UInt64) -> (table: MPN, rights: Rights)? {
-    let value = array.search(0, tag(address, context: context))
-    return value == 0 ? nil : (MPN(value >> 12), Rights(raw: UInt8(value >> 1 & 7)))
+  /// Where the walk of an address may begin; the entry becomes the latest.
+  @inline(__always) func lookUp(_ address: VirtualAddress, context: UInt64) -> WalkStart? {
+    let tag = tag(address, context: context)
+    var value = array.latest(0, tag)
+    if value == 0 { value = array.search(0, tag) }
+    return value == 0
+      ? nil : WalkStart(level: level - 1, table: MPN(value >> 12), rights: Rights(raw: UInt8(value >> 1 & 7)))
   }
 
   func fill(_ address: VirtualAddress, context: UInt64, table: MPN, rights: Rights) {

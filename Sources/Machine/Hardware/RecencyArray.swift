@@ -1,129 +1,157 @@
+internal import Glibc
 internal import Paging
 
 /// A set-associative array with exact LRU: the primitive of the TLBs, of the paging-structure caches and of the caches
 /// that the walker's references meet.
 ///
-/// A set keeps its ways in order of use, the latest first and empty ones (tag 0) last. So the commonest hit is the first
-/// comparison, the victim is always the last way, and a fill is a shift. It is a view: whoever made it owns the storage.
+/// Each way has a tag (0: empty), a value, and a stamp: the time of its last use (0: never) above 16 bits of its own
+/// number. So the least stamp of a set names the victim, an empty way before any other, and finding it takes no branch
+/// that a processor could guess wrong. The way used last is noted for each set: the commonest hit is one comparison.
+/// Copies share the storage, which whoever made the first must `free` once.
 @safe struct RecencyArray {
   private let tags: UnsafeMutablePointer<UInt64>
   private let values: UnsafeMutablePointer<UInt64>
+  private let stamps: UnsafeMutablePointer<UInt64>
+  /// The way used last, by set, and behind them the array's clock.
+  private let latestWays: UnsafeMutablePointer<Int>
   let sets: Int
   let ways: Int
   /// Number of sets less one if that number is a power of two, otherwise 0: a division costs more than all the rest.
   private let mask: UInt64
 
-  /// The two storages have `sets * ways` words each, at least one, all zero.
-  init(tags: UnsafeMutablePointer<UInt64>, values: UnsafeMutablePointer<UInt64>, sets: Int, ways: Int) {
-    unsafe self.tags = tags
-    unsafe self.values = values
+  /// Empty. With 0 ways it never holds anything; 65,536 are the most.
+  init(sets: Int, ways: Int) {
+    // SAFETY: one word more than there are ways, so that an array without ways can be asked as any other.
+    unsafe tags = zeroed(sets * ways + 1)
+    unsafe values = zeroed(sets * ways + 1)
+    unsafe stamps = zeroed(sets * ways + 1)
+    unsafe latestWays = zeroed(sets + 1)
     self.sets = sets
     self.ways = ways
     mask = sets & (sets - 1) == 0 ? UInt64(sets - 1) : 0
+    removeAll()
   }
 
-  /// Index of the first way of the set of a number.
-  @inline(__always) private func first(_ number: UInt64) -> Int {
-    Int(truncatingIfNeeded: mask != 0 || sets == 1 ? number & mask : number % UInt64(sets)) &* ways
+  func free() {
+    // SAFETY: made in `init`; called once.
+    unsafe Glibc.free(tags)
+    unsafe Glibc.free(values)
+    unsafe Glibc.free(stamps)
+    unsafe Glibc.free(latestWays)
   }
 
-  /// The value of the latest way of a number's set if it has just this tag, else 0.
+  @inline(__always) private func set(of number: UInt64) -> Int {
+    Int(truncatingIfNeeded: mask != 0 || sets == 1 ? number & mask : number % UInt64(sets))
+  }
+
+  /// The value of the way that a number's set used last if it has just this tag, else 0.
   @inline(__always) func latest(_ number: UInt64, _ tag: UInt64) -> UInt64 {
-    let first = first(number)
-    // SAFETY: the set is one of the array's; an array without ways has one word, whose tag is that of no look-up.
-    return unsafe tags[first] == tag ? values[first] : 0
+    let set = set(of: number)
+    // SAFETY: a way that `use` has noted, or 0.
+    let place = unsafe set &* ways &+ latestWays[set]
+    return unsafe tags[place] == tag ? values[place] : 0
   }
 
-  /// The value of the way with the tag, which becomes the latest; 0 if there is none.
+  /// The value of the way with the tag, which is then the one used last; 0 if there is none.
   ///
   /// A tag matches if it is the same; or if it differs in the low 12 bits (the PCID) alone and the value says that those
   /// do not count (``TLBData/global``).
   @inline(__always) func search(_ number: UInt64, _ tag: UInt64) -> UInt64 {
-    let first = first(number)
-    // SAFETY: `place` stays within the ways of the set.
-    let start = unsafe tags + first
-    let end = unsafe start + ways
-    var place = unsafe start
-    while unsafe place != end {
-      let found = unsafe place.pointee
+    let set = set(of: number)
+    let first = set &* ways
+    var way = 0
+    // SAFETY: the way is below the number of ways.
+    while way < ways {
+      let found = unsafe tags[first &+ way]
       if found ^ tag <= TLBEntry.pcidMask {
-        let way = unsafe first &+ (place - start)
-        let value = unsafe values[way]
+        let value = unsafe values[first &+ way]
         if found == tag || value & TLBData.global != 0 {
-          shift(first, to: way)
-          unsafe start.pointee = found
-          unsafe values[first] = value
+          use(set, way)
           return value
         }
       }
-      unsafe place += 1
+      way &+= 1
     }
     return 0
   }
 
-  /// Enters a tag that the array does not have, as the latest of its set; the least recently used goes.
+  /// Enters a tag that the array does not have; the least recently used of its set goes.
   @inline(__always) func insert(_ number: UInt64, _ tag: UInt64, _ value: UInt64) {
     guard ways > 0 else { return }
-    let first = first(number)
-    shift(first, to: first &+ ways &- 1)
-    // SAFETY: the set has a way.
-    unsafe tags[first] = tag
-    unsafe values[first] = value
+    let set = set(of: number)
+    let first = set &* ways
+    // SAFETY: all ways are below the number of ways.
+    var oldest = unsafe stamps[first]
+    var way = 1
+    while way < ways {
+      oldest = unsafe min(oldest, stamps[first &+ way])
+      way &+= 1
+    }
+    let victim = Int(truncatingIfNeeded: oldest & 0xffff)
+    unsafe tags[first &+ victim] = tag
+    unsafe values[first &+ victim] = value
+    use(set, victim)
   }
 
-  /// Enters a tag as the latest of its set, over one that matches it if there is one.
+  /// Enters a tag, over one that matches it if there is one.
   func replace(_ number: UInt64, _ tag: UInt64, _ value: UInt64) {
     guard search(number, tag) != 0 else { return insert(number, tag, value) }
-    let first = first(number)
-    // SAFETY: the set has a way, since a search found one.
-    unsafe tags[first] = tag
-    unsafe values[first] = value
+    let set = set(of: number)
+    // SAFETY: the way that the search has just found.
+    let place = unsafe set &* ways &+ latestWays[set]
+    unsafe tags[place] = tag
+    unsafe values[place] = value
+  }
+
+  @inline(__always) private func use(_ set: Int, _ way: Int) {
+    // SAFETY: a set and a way of the array; the clock lies behind the sets' words.
+    unsafe latestWays[set] = way
+    unsafe latestWays[sets] &+= 1
+    unsafe stamps[set &* ways &+ way] = UInt64(truncatingIfNeeded: latestWays[sets] &<< 16 | way)
   }
 
   /// Drops the ways of a number's set for which the condition holds.
   @inline(__always) func remove(_ number: UInt64, where condition: (TLBEntry) -> Bool) {
-    removeWays(first(number), where: condition)
+    let first = set(of: number) &* ways
+    removeWays(first, first &+ ways, where: condition)
   }
 
   /// Drops all ways for which the condition holds.
   @inline(__always) func removeAll(where condition: (TLBEntry) -> Bool) {
-    for set in 0..<sets { removeWays(set * ways, where: condition) }
+    removeWays(0, sets &* ways, where: condition)
   }
 
-  /// Moves the ways that stay to the front, in their order.
-  @inline(__always) private func removeWays(_ first: Int, where condition: (TLBEntry) -> Bool) {
-    var kept = first
-    // SAFETY: all indices are below `first + ways`.
-    for way in first..<first + ways {
-      let (tag, value) = unsafe (tags[way], values[way])
-      if tag == 0 { break }
-      if condition(TLBEntry(tag: tag, data: value)) { continue }
-      unsafe tags[kept] = tag
-      unsafe values[kept] = value
-      kept += 1
-    }
-    while kept < first + ways, unsafe tags[kept] != 0 {
-      unsafe tags[kept] = 0
-      unsafe values[kept] = 0
-      kept += 1
+  @inline(__always) private func removeWays(_ start: Int, _ end: Int, where condition: (TLBEntry) -> Bool) {
+    var place = start
+    // SAFETY: the places are those of ways.
+    while place < end {
+      let entry = unsafe TLBEntry(tag: tags[place], data: values[place])
+      if entry.tag != 0 && condition(entry) {
+        unsafe tags[place] = 0
+        unsafe values[place] = 0
+        unsafe stamps[place] &= 0xffff
+      }
+      place &+= 1
     }
   }
 
-  /// Moves the ways before one back by one, over that one.
-  @inline(__always) private func shift(_ first: Int, to way: Int) {
-    // SAFETY: `way` is one of the set that begins at `first`.
-    let count = way &- first
-    let (tags, values) = unsafe (tags + first, values + first)
-    if count > 16 {
-      unsafe (tags + 1).update(from: tags, count: count)
-      unsafe (values + 1).update(from: values, count: count)
-      return
-    }
-    var index = count
-    while index > 0 {
-      unsafe tags[index] = tags[index &- 1]
-      unsafe values[index] = values[index &- 1]
-      index &-= 1
-    }
+  /// Drops everything.
+  func removeAll() {
+    // SAFETY: the storages have this many words.
+    unsafe tags.update(repeating: 0, count: sets * ways)
+    unsafe values.update(repeating: 0, count: sets * ways)
+    for place in 0..<sets * ways { unsafe stamps[place] = UInt64(place % ways) }
+  }
+
+  /// Replaces the value of every way that is not empty.
+  func mapValues(_ transform: (UInt64) -> UInt64) {
+    // SAFETY: the places are those of ways.
+    for place in 0..<sets * ways where unsafe tags[place] != 0 { unsafe values[place] = transform(values[place]) }
+  }
+
+  /// What the array holds, set by set.
+  var entries: [TLBEntry] {
+    // SAFETY: the places are those of ways.
+    (0..<sets * ways).map { unsafe TLBEntry(tag: tags[$0], data: values[$0]) }.filter { $0.tag != 0 }
   }
 }

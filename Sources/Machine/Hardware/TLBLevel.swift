@@ -1,11 +1,7 @@
-internal import Glibc
 internal import Paging
 
 /// The TLB arrays that are looked up together: one a page size, or shared by several.
-@safe struct TLBLevel: ~Copyable {
-  private let tags: UnsafeMutablePointer<UInt64>
-  private let values: UnsafeMutablePointer<UInt64>
-  let entryCount: Int
+struct TLBLevel: ~Copyable {
   private let small: RecencyArray
   private let large: RecencyArray
   private let huge: RecencyArray
@@ -18,21 +14,16 @@ internal import Paging
   private var holdsFractures = false
 
   init(_ geometries: [TLBGeometry]) {
-    entryCount = geometries.reduce(0) { $0 + $1.sets * $1.ways }
-    // SAFETY: the arrays below divide the storage among them; one word more serves a size that no array holds.
-    unsafe tags = zeroed(entryCount + 1)
-    unsafe values = zeroed(entryCount + 1)
-    var offset = 0
     var bySize: [PageSize: RecencyArray] = [:]
     var all: [RecencyArray] = []
     for geometry in geometries {
-      let array = unsafe RecencyArray(
-        tags: tags + offset, values: values + offset, sets: geometry.sets, ways: geometry.ways)
+      let array = RecencyArray(sets: geometry.sets, ways: geometry.ways)
       all.append(array)
       for size in geometry.pageSizes { bySize[size] = array }
-      offset += geometry.sets * geometry.ways
     }
-    let none = unsafe RecencyArray(tags: tags + offset, values: values + offset, sets: 1, ways: 0)
+    // For the sizes that no array holds.
+    let none = RecencyArray(sets: 1, ways: 0)
+    all.append(none)
     small = bySize[.small] ?? none
     large = bySize[.large] ?? none
     huge = bySize[.huge] ?? none
@@ -40,9 +31,7 @@ internal import Paging
   }
 
   deinit {
-    // SAFETY: made in `init`, freed once.
-    unsafe free(tags)
-    unsafe free(values)
+    for array in arrays { array.free() }
   }
 
   /// The data of the entry that translates a page, 0 if there is none; the entry becomes the latest of its set.
@@ -88,17 +77,11 @@ internal import Paging
 
   /// Works the allowed accesses of every entry out again.
   mutating func refresh(under controls: PagingControls) {
-    for index in 0..<entryCount {
-      // SAFETY: the index is below the number of entries; an empty one's value is 0 and stays so.
-      if unsafe tags[index] != 0 { unsafe values[index] = TLBData.refreshed(values[index], under: controls) }
-    }
+    for array in arrays { array.mapValues { TLBData.refreshed($0, under: controls) } }
   }
 
-  /// The valid entries, set by set, the latest first.
-  func entries() -> [TLBEntry] {
-    // SAFETY: the index is below the number of entries.
-    (0..<entryCount).map { unsafe TLBEntry(tag: tags[$0], data: values[$0]) }.filter { $0.tag != 0 }
-  }
+  /// The valid entries.
+  func entries() -> [TLBEntry] { arrays.flatMap(\.entries) }
 }
 
 extension TLBLevel {
@@ -129,9 +112,7 @@ extension TLBLevel {
 
   /// Drops everything.
   mutating func removeAll() {
-    // SAFETY: the storages have this many words.
-    unsafe tags.update(repeating: 0, count: entryCount)
-    unsafe values.update(repeating: 0, count: entryCount)
+    for array in arrays { array.removeAll() }
     holdsLarge = false
     holdsHuge = false
     holdsFractures = false

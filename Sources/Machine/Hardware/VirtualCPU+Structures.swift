@@ -23,12 +23,9 @@ struct PagingStructureCaches: ~Copyable {
 
   /// What the deepest entry for an address knows: the table from which the walk goes on, its level, the rights so far.
   @inline(__always)
-  func start(_ address: VirtualAddress, context: UInt64) -> (level: Int, table: MPN, rights: Rights)? {
-    if let known = level2.lookUp(address, context: context) { return (1, known.table, known.rights) }
-    if let known = level3.lookUp(address, context: context) { return (2, known.table, known.rights) }
-    if let known = level4.lookUp(address, context: context) { return (3, known.table, known.rights) }
-    if let known = level5.lookUp(address, context: context) { return (4, known.table, known.rights) }
-    return nil
+  func start(_ address: VirtualAddress, context: UInt64) -> WalkStart? {
+    level2.lookUp(address, context: context) ?? level3.lookUp(address, context: context)
+      ?? level4.lookUp(address, context: context) ?? level5.lookUp(address, context: context)
   }
 }
 

@@ -9,37 +9,56 @@ extension MachineState {
   mutating func walk(_ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU) -> WalkOutcome {
     counters.walks += 1
     let controls = cpu.hardwareControls
-    var level = controls.levels
-    var table = cpu.root
-    var rights = Rights.all
-    if let start = cpu.structures.start(address, context: cpu.context) { (level, table, rights) = start }
-    let cachedRights = rights
-
-    var path = WalkPath(top: level)
+    var start = WalkStart(level: controls.levels, table: cpu.root, rights: .all)
+    if let cached = cpu.structures.start(address, context: cpu.context) { start = cached }
+    var (level, table, rights) = (start.level, start.table, start.rights)
+    var common = PageTableEntry<MachineSpace>(.max)
     while true {
-      let entryAddress = MachineAddress(table.address.raw | address.tableIndex(level: level) << 3)
-      let entry = readEntry(at: entryAddress)
+      let entry = readEntry(at: table.entryAddress(address, level: level))
       guard entry.isPresent else { return fault(address, access, [], controls) }
       guard entry.reservedBits(level: level, under: controls) == 0 else {
         return fault(address, access, [.present, .reserved], controls)
       }
       rights = rights.combined(with: Rights(entry))
-      path.append(level, entryAddress, entry, rights)
-      if entry.isLeaf(level: level) { break }
+      common.raw &= entry.raw
       table = entry.frame
+      if entry.isLeaf(level: level) { break }
       level -= 1
     }
     guard rights.permits(access, under: controls) else {
-      return fault(address, access, [.present], controls, reliesOnCachedRights: cachedRights != .all)
+      return fault(address, access, [.present], controls, reliesOnCachedRights: start.rights != .all)
     }
-
-    let leaf = path.complete(access, memory: &memory)
-    path.fill(&cpu, address)
+    // Only in the leaf, D: the upper levels' bit 6 means nothing.
+    var leaf = PageTableEntry<MachineSpace>(table.address.raw | common.raw & 0xfff)
+    if level < start.level || !common.isAccessed || access.isStore && !common.isDirty {
+      leaf = complete(address, access, from: start, &cpu)
+    }
     guard let size = PageSize(level: level) else { preconditionFailure("a leaf at level \(level)") }
     return .translated(
       Translation(
         frame: leaf.frame(of: size), size: size, guestSize: size, rights: rights, isDirty: leaf.isDirty,
         isGlobal: leaf.isGlobal && controls.hasGlobalPages))
+  }
+
+  /// What a walk that has passed leaves behind: A in every entry, D in the leaf of a store, and the tables that it went
+  /// through in the paging-structure caches. It reads the same entries again, so the walk itself need not note them.
+  private mutating func complete(
+    _ address: VirtualAddress, _ access: Access, from start: WalkStart, _ cpu: inout VirtualCPU
+  ) -> PageTableEntry<MachineSpace> {
+    var path = WalkPath(top: start.level)
+    var (level, table, rights) = (start.level, start.table, start.rights)
+    while true {
+      let place = table.entryAddress(address, level: level)
+      let entry = PageTableEntry<MachineSpace>(memory.read(place))
+      rights = rights.combined(with: Rights(entry))
+      path.append(level, place, entry, rights)
+      if entry.isLeaf(level: level) { break }
+      table = entry.frame
+      level -= 1
+    }
+    let leaf = path.complete(access, memory: &memory)
+    path.fill(&cpu, address)
+    return leaf
   }
 
   /// One reference of the walker to a page-table entry.
@@ -58,6 +77,15 @@ extension MachineState {
     return .fault(
       HardwareFault(address: address, access: access, code: code, reliesOnCachedRights: reliesOnCachedRights))
   }
+}
+
+/// Where a walk begins: at the root, or where a paging-structure cache lets it.
+struct WalkStart {
+  /// Level of the table whose entry is read first.
+  var level: Int
+  var table: MPN
+  /// What the entries above grant.
+  var rights: Rights
 }
 
 /// The entries that a walk has read, from its first level down, and the rights accumulated at each.

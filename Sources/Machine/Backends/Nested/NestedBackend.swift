@@ -34,7 +34,7 @@ struct NestedBackend: Backend, ~Copyable {
     var rights = Rights.all
     var frame: MPN
     if let start = cpu.structures.start(address, context: cpu.context) {
-      (level, frame, rights) = start
+      (level, frame, rights) = (start.level, start.table, start.rights)
     } else {
       guard let root = table.walk(cpu.registers.root, &machine) else {
         return violation(cpu.registers.root.entryAddress(address, level: level), address, access, isTable: true)
