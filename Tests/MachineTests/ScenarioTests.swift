@@ -195,10 +195,13 @@ final class ScenarioTests: XCTestCase {
     table.boot()
     table.read(va)
     table.store(0x9067, at: page | 511 << 3, va: 0x7f_0000_0ff8, size: 16)
+    // Its further entry goes with it.
+    table.store(0xa067, at: page, va: 0x7f_0000_1000, size: 0)
     for mode in translated {
       let outcome = try table.run(mode, checks: false)
       XCTAssertEqual(outcome.faults.map(\.va), [0x7f_0000_1000], "\(mode)")
       XCTAssertEqual(outcome.tables[page | 511 << 3], 0, "\(mode)")
+      XCTAssertEqual(outcome.tables[page].map { $0 & ~0x60 }, 0x5007, "\(mode)")
     }
   }
 
