@@ -150,6 +150,11 @@ extension Processor where MMU: ~Copyable {
     let level = Int(operation.size)
     guard (1...5).contains(level) else { throw error("table of level \(level), expected 1 to 5") }
     let words = batch.tableWords(operation)
+    // A store that waits is older than these contents.
+    if let waiting = pending, case .tableStore(var store) = waiting.kind, store.address.page == page {
+      store.value = words[Int(store.address.offset >> 3)]
+      pending = PendingOperation(number: waiting.number, kind: .tableStore(store))
+    }
     machine.noteTable(page, level: level)
     oracle?.setTable(page, words)
     let frame = machine.physmap.machine(page)
