@@ -71,7 +71,8 @@ final class ExitAccountingTests: XCTestCase {
     guest.read(va)
     let start = try Mode.allCases.map { try guest.run($0).counters }
     for counters in start {
-      XCTAssertEqual([counters.exitCR3, counters.exitOther, counters.exitInvlpg, counters.guestCR3Loads], [0, 0, 0, 0])
+      XCTAssertEqual([counters.exitCR3, counters.exitOther, counters.exitInvlpg], [0, 0, 0])
+      XCTAssertEqual(counters.guestCR3Loads, 0)
     }
     guest.cr3(guest.root)
     guest.invlpg(va)

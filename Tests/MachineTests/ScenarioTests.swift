@@ -80,6 +80,25 @@ final class ScenarioTests: XCTestCase {
     XCTAssertEqual(try guest.run(.shadow, on: .roomy).counters.hiddenTrace, 3)
   }
 
+  /// Contents that are announced right behind a store to the same table are newer than it, also under direct paging, which
+  /// holds stores back until the tables behind them are known (design.md §10 rule 2).
+  func testContentsBehindAStoreToTheSameTable() throws {
+    var guest = Guest()
+    guest.map(va, to: 0x5000, used)
+    let entry = guest.entry(va)
+    guest.boot()
+    guest.read(va)
+    guest.store(0x6067, at: entry)
+    guest.set(0x7067, at: entry)
+    guest.announce(entry & ~0xfff)
+    guest.invlpg(va)
+    guest.read(va)
+    for mode in Mode.allCases {
+      XCTAssertEqual(try faults(guest, mode), [], "\(mode)")
+      XCTAssertEqual(try guest.run(mode).tables[entry], 0x7067, "\(mode)")
+    }
+  }
+
   /// 5. One level-1 table under two parents with different rights: neither has the other's.
   func testOneTableUnderTwoParents() throws {
     var guest = Guest()
