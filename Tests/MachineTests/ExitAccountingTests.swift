@@ -44,7 +44,8 @@ final class ExitAccountingTests: XCTestCase {
     XCTAssertEqual(try guest.run(.emulatedTLB).hidden, ["fill", "dirty", "fill"])
   }
 
-  /// Rule 13: exit_fault is true + hidden, or hidden alone where the guest's faults are its own; natively there are none.
+  /// Rule 13: exit_fault is true + hidden, or hidden alone where the guest's faults are its own; natively there are
+  /// none.
   func testFaultExitsByMode() throws {
     var (guest, _, _) = guest()
     guest.read(va)
@@ -119,8 +120,8 @@ final class ExitAccountingTests: XCTestCase {
     XCTAssertEqual(try guest.run(.shadow).counters.hiddenFill, 2)
   }
 
-  /// Rule 16: a device address is never filled, each access is one hidden fault of class other; natively and under direct
-  /// paging it is an ordinary translation.
+  /// Rule 16: a device address is never filled, each access is one hidden fault of class other; natively and under
+  /// direct paging it is an ordinary translation.
   func testDeviceMemory() throws {
     var guest = Guest()
     guest.append(.ram, 1 << 24)

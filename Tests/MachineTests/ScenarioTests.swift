@@ -80,8 +80,8 @@ final class ScenarioTests: XCTestCase {
     XCTAssertEqual(try guest.run(.shadow, on: .roomy).counters.hiddenTrace, 3)
   }
 
-  /// Contents that are announced right behind a store to the same table are newer than it, also under direct paging, which
-  /// holds stores back until the tables behind them are known (design.md §10 rule 2).
+  /// Contents that are announced right behind a store to the same table are newer than it, also under direct paging,
+  /// which holds stores back until the tables behind them are known (design.md §10 rule 2).
   func testContentsBehindAStoreToTheSameTable() throws {
     var guest = Guest()
     guest.map(va, to: 0x5000, used)
@@ -96,6 +96,27 @@ final class ScenarioTests: XCTestCase {
     for mode in Mode.allCases {
       XCTAssertEqual(try faults(guest, mode), [], "\(mode)")
       XCTAssertEqual(try guest.run(mode).tables[entry], 0x7067, "\(mode)")
+    }
+  }
+
+  /// New contents of a table that is in use may lead to a table whose contents came just before.
+  func testContentsOfATableInUseLeadToAnnouncedOnes() throws {
+    var guest = Guest()
+    guest.map(va, to: 0x5000, used)
+    let entry = guest.entry(va)
+    let link = guest.entry(va, level: 2)
+    let second = guest.addTable(level: 1)
+    guest.boot()
+    guest.read(va)
+    guest.set(0x6067, at: second | entry & 0xfff)
+    guest.announce(second)
+    guest.set(second | 7, at: link)
+    guest.announce(link & ~0xfff)
+    guest.invlpg(va)
+    guest.read(va)
+    for mode in Mode.allCases {
+      XCTAssertEqual(try faults(guest, mode), [], "\(mode)")
+      XCTAssertEqual(try guest.run(mode).tables[link].map { $0 & ~0x60 }, second | 7, "\(mode)")
     }
   }
 
@@ -160,8 +181,8 @@ final class ScenarioTests: XCTestCase {
     }
   }
 
-  /// 8 and 9. D and A are set again after the guest has cleared them and flushed; without a flush they may stay clear, but
-  /// the machine without caches, and shadow paging, whose trace sees the store, set them.
+  /// 8 and 9. D and A are set again after the guest has cleared them and flushed; without a flush they may stay clear,
+  /// but the machine without caches, and shadow paging, whose trace sees the store, set them.
   func testAccessedAndDirtyAfterClearing() throws {
     for (flushes, machine) in [(true, MachineDescription.roomy), (false, MachineDescription())] {
       for isWrite in [false, true] {
@@ -224,8 +245,8 @@ final class ScenarioTests: XCTestCase {
     }
   }
 
-  /// A page becomes a table while a CPU's TLB holds the right to write it, though no shadow leaf does any more: the guest
-  /// has touched the leaf's entry in a way that needs no flush (1.8).
+  /// A page becomes a table while a CPU's TLB holds the right to write it, though no shadow leaf does any more: the
+  /// guest has touched the leaf's entry in a way that needs no flush (1.8).
   func testTraceOfAPageWhoseLeafWasDropped() throws {
     let window: UInt64 = 0x7f_0000_0000
     for isFlagChange in [true, false] {

@@ -3,8 +3,8 @@ import XCTest
 
 @testable import Machine
 
-/// Random guests in every mode: same true faults, same tables, nothing that the staleness oracle or an invariant objects
-/// to (design.md §8; semantics.md 6.5).
+/// Random guests in every mode: same true faults, same tables, nothing that the staleness oracle or an invariant
+/// objects to (design.md §8; semantics.md 6.5).
 final class DifferentialTests: XCTestCase {
   func testFlushingGuestsMeetTheSameFaultsInEveryMode() {
     check(.flushing, seeds(70), [.native, .emulatedTLB, .shadow, .nested])
