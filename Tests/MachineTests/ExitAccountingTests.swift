@@ -186,25 +186,4 @@ final class ExitAccountingTests: XCTestCase {
       XCTAssertEqual([c.trueFaults, c.mmuUpdates], [1, mode == .direct ? 1 : 0])
     }
   }
-
-  /// A recorded fault's access is not in accesses, but is one translation (rule 7); one that does not come, or that is
-  /// not recorded, is a divergence (§8.1).
-  func testRecordedFaults() throws {
-    for mode in Mode.allCases {
-      var (guest, _, _) = guest()
-      guest.read(va)
-      guest.fault(0x1234_5678, 6)
-      guest.read(va)
-      let good = try guest.run(mode, as: .recorded)
-      XCTAssertEqual(good.divergences, [], "\(mode)")
-      XCTAssertEqual([good.counters.accesses, good.counters.translations, good.counters.trueFaults], [2, 3, 1])
-      for (wrong, code) in [(va, UInt64(4)), (0x1234_5678, 7)] as [(UInt64, UInt64)] {
-        var copy = guest
-        copy.fault(wrong, code)
-        XCTAssertEqual(try copy.run(mode, as: .recorded).counters.divergences, 1, "\(mode)")
-      }
-      guest.write(0x1234_5678)
-      XCTAssertEqual(try guest.run(mode, as: .recorded).counters.divergences, 1, "\(mode)")
-    }
-  }
 }
