@@ -10,6 +10,9 @@ struct MachineState: ~Copyable {
   /// The caches behind the page walker, one set for all CPUs.
   var walkCache: WalkCache
   var counters = Counters()
+  var traces = MemoryTraces()
+  /// Rows of the frame buffer that have been stored to.
+  var dirtyRows: Set<UInt64> = []
   var log: Log
   /// Pages of physical memory; page numbers from here on are device memory.
   var ramPages: UInt64

@@ -67,14 +67,24 @@ public enum CounterTable {
     Column("stale_hits") { $0.staleHits },
   ]
 
+  /// The columns that came later still: behind `settings`.
+  static let latest: [Column] = [
+    Column("trace_faults_shadow") { $0.traceFaultsShadow },
+    Column("trace_faults_rom") { $0.traceFaultsROM },
+    Column("trace_faults_frame_buffer") { $0.traceFaultsFrameBuffer },
+    Column("trace_faults_device") { $0.traceFaultsDevice },
+    Column("trace_faults_cow") { $0.traceFaultsCopyOnWrite },
+    Column("frame_buffer_dirty_rows") { $0.frameBufferDirtyRows },
+  ]
+
   /// Every counter, in the order of the columns.
-  public static var columns: [Column] { early + late }
+  public static var columns: [Column] { early + late + latest }
 
   /// The header line.
   public static var header: String {
     CSV.line(
       ["trace", "mode", "machine"] + early.map(\.name) + ["seconds", "operations_per_second"] + late.map(\.name)
-        + ["settings"])
+        + ["settings"] + latest.map(\.name))
   }
 
   /// The line of one run.
@@ -82,7 +92,8 @@ public enum CounterTable {
     CSV.line(
       [run.trace, run.mode.rawValue, run.machine] + early.map { String($0.value(run.counters)) }
         + [Decimal.fixed(run.seconds, digits: 6), String(run.operationsPerSecond)]
-        + late.map { String($0.value(run.counters)) } + [run.settings])
+        + late.map { String($0.value(run.counters)) } + [run.settings]
+        + latest.map { String($0.value(run.counters)) })
   }
 
   /// The whole table.

@@ -72,6 +72,11 @@ public enum Summary {
     table.sum("hidden faults") { $0.hiddenFaults }
     table.sum("  fill") { $0.hiddenFill }
     table.sum("  trace") { $0.hiddenTrace }
+    table.sum("    for shadow tables") { $0.traceFaultsShadow }
+    table.sum("    for ROM") { $0.traceFaultsROM }
+    table.sum("    for the frame buffer") { $0.traceFaultsFrameBuffer }
+    table.sum("    for a device") { $0.traceFaultsDevice }
+    table.sum("    for copy-on-write") { $0.traceFaultsCopyOnWrite }
     table.sum("  dirty") { $0.hiddenDirty }
     table.sum("  host") { $0.hiddenHost }
     table.sum("  other") { $0.hiddenOther }

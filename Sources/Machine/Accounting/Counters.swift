@@ -53,6 +53,14 @@ public struct Counters: Hashable, Sendable {
   public var generalProtections: UInt64 = 0
   /// TLB hits on entries that the guest had changed without flushing, which the architecture allows (with checks only).
   public var staleHits: UInt64 = 0
+  /// Faults on pages that a client of the memory traces watches; a fault that several watch counts for each.
+  public var traceFaultsShadow: UInt64 = 0
+  public var traceFaultsROM: UInt64 = 0
+  public var traceFaultsFrameBuffer: UInt64 = 0
+  public var traceFaultsDevice: UInt64 = 0
+  public var traceFaultsCopyOnWrite: UInt64 = 0
+  /// Rows of the frame buffer that were stored to at least once.
+  public var frameBufferDirtyRows: UInt64 = 0
 
   public init() {}
 

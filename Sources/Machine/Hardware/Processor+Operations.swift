@@ -81,7 +81,8 @@ extension Processor where MMU: ~Copyable {
   private mutating func storeTable(
     _ operation: Operation, value: UInt64, at address: VirtualAddress?
   ) throws(ReplayError) {
-    let store = TableStore(address: PhysicalAddress(operation.address), value: value)
+    var store = TableStore(address: PhysicalAddress(operation.address), value: value, isUser: operation.isUser)
+    if let address { store.isAligned = (address.raw | UInt64(operation.size)) & 7 == 0 }
     try checkTable(store.address)
     machine.counters.guestTableStores += 1
     let isAccess = address != nil && operation.size > 0
@@ -93,10 +94,8 @@ extension Processor where MMU: ~Copyable {
     if let address, isAccess {
       guard try performStore(operation, store, at: address) else { return }
     } else if address == nil {
-      storeWasEmulated = backend.isTraced(store.address.page)
-      if storeWasEmulated {
-        machine.count(.trace, nil, store.address.page, cost: machine.description.costs.emulation, cpus.running.index)
-      }
+      storeWasEmulated = machine.traces.seesStores(to: store.address.page)
+      if storeWasEmulated { backend.sawStore(to: store.address, &cpus.running, &machine) }
     }
     write(store)
     if storeWasEmulated { try backend.stored(store, &cpus.running, &machine) }
@@ -129,6 +128,7 @@ extension Processor where MMU: ~Copyable {
 
   private mutating func write(_ store: TableStore) {
     machine.noteTable(store.address.page, level: 0)
+    if machine.dropsStores(to: store.address.page) { return }
     machine.setGuestWord(store.address, store.value)
     oracle?.store(store)
   }

@@ -36,8 +36,8 @@ extension ShadowBackend {
     }
     if isRoot { return }
     tracedLevels.set(page.raw, 0)
-    tracedCount -= 1
-    restoreWriteRight(page, &machine)
+    machine.traces.unwatch(page, for: .shadowTables)
+    if machine.traces.protection(of: page) == .none { restoreWriteRight(page, &machine) }
   }
 
   private mutating func retire(_ frame: MPN, _ machine: inout MachineState) {
@@ -49,7 +49,7 @@ extension ShadowBackend {
   }
 
   /// More rights need no flush: a stale entry costs one walk more.
-  private func restoreWriteRight(_ page: PPN, _ machine: inout MachineState) {
+  func restoreWriteRight(_ page: PPN, _ machine: inout MachineState) {
     for place in reverseMap.mappings(of: page) {
       let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
       guard entry.contains(ShadowMark.readOnlyForTrace) else { continue }

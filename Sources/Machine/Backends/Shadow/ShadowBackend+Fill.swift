@@ -56,7 +56,7 @@ extension ShadowBackend {
       flags.formUnion(Self.inherited(walk.leaf))
       flags.formUnion(Self.writeRight(walk.leaf))
     }
-    if flags.contains(.writable) && isTraced(walk.page) {
+    if flags.contains(.writable) && machine.traces.seesStores(to: walk.page) {
       flags.remove(.writable)
       flags.insert(ShadowMark.readOnlyForTrace)
     }
@@ -107,8 +107,10 @@ extension ShadowBackend {
     let levels = tracedLevels[page.raw] ?? 0
     tracedLevels.set(page.raw, levels | 1 << UInt8(level))
     guard levels == 0 else { return }
-    tracedCount += 1
-    machine.counters.tracedPagesPeak = max(machine.counters.tracedPagesPeak, UInt64(tracedCount))
+    let protection = machine.traces.watch(page, .afterWrite, for: .shadowTables)
+    machine.counters.tracedPagesPeak = UInt64(machine.traces.pagesPeak)
+    // Where somebody watches already, no mapping is writable.
+    guard protection == .none else { return }
     var hasLostRight = lostLeaves[page.raw] == machine.flushClock + 1
     for place in reverseMap.mappings(of: page) {
       let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))

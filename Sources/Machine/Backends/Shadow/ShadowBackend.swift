@@ -8,9 +8,9 @@ internal import Paging
 struct ShadowBackend: ShadowingBackend, ~Copyable {
   var pages: [MPN: ShadowPage] = [:]
   var frames: [ShadowPage.Key: MPN] = [:]
-  /// For each guest page, a bit for each level at which it has a shadow: those pages are traced.
+  /// For each guest page, a bit for each level at which it has a shadow: those pages
+  /// are traced.
   var tracedLevels = PageMap<UInt8>()
-  var tracedCount = 0
   var reverseMap = ReverseMap()
   /// For each page, ``MachineState/flushClock`` plus 1 when a writable leaf of it was last dropped: until all CPUs are
   /// flushed, a TLB may have the right though no leaf does, since the guest need not flush for every change.
@@ -26,16 +26,18 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
 
   init(_ machine: inout MachineState) {}
 
-  func isTraced(_ page: PPN) -> Bool { (tracedLevels[page.raw] ?? 0) != 0 }
-
   mutating func setRoot(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     roots[cpu.index] = cpu.registers.root
     cpu.root = shadow(.table(cpu.registers.root, level: cpu.registers.levels), &cpu, &machine)
   }
 
+  mutating func unprotected(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    restoreWriteRight(page, &machine)
+  }
+
   // MARK: The guest's stores to its tables
 
-  mutating func stored(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+  mutating func changed(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     let page = store.address.page
     let levels = tracedLevels[page.raw] ?? 0
     for level in 1...5 where levels >> UInt8(level) & 1 != 0 {
@@ -45,7 +47,7 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   }
 
   /// A store whose value is not known: the page is a table no longer.
-  mutating func storedUnknown(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+  mutating func changedUnknown(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     unshadow(page, &machine)
   }
 

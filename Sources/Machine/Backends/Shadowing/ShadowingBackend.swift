@@ -7,6 +7,15 @@ protocol ShadowingBackend: Backend, ~Copyable {
   mutating func fill(
     _ walk: GuestWalk, _ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
+  /// A store to a watched page has been carried out, and all others that watch it have been called.
+  mutating func changed(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// The same, of a store whose value nobody knows.
+  mutating func changedUnknown(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// Nobody watches a page any more: its mappings may have back what was withheld.
+  mutating func unprotected(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
   /// Gives the hardware the top-level table for the CPU as its registers now are.
   mutating func setRoot(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
 }
@@ -24,6 +33,7 @@ enum ShadowMark {
 extension ShadowingBackend where Self: ~Copyable {
   mutating func start(_ cpu: inout VirtualCPU, _ machine: inout MachineState, isFirst: Bool) {
     cpu.setHardwareControls(machine.hypervisorControls(for: cpu.registers))
+    if isFirst { machine.installTraces() }
     setRoot(&cpu, &machine)
     machine.notePeaks()
   }
@@ -44,19 +54,65 @@ extension ShadowingBackend where Self: ~Copyable {
     }
     machine.setAccessed(&walk, fault.address, for: access)
     // Device memory is never mapped. A store that only CR0.WP = 0 lets pass has no entry that would let no other pass.
-    if machine.isDevice(walk.page) || access.isStore && !walk.rights.isWritable && !isTraced(walk.page) {
+    let protection = machine.traces.protection(of: walk.page)
+    if machine.isDevice(walk.page) || access.isStore && !walk.rights.isWritable && protection == .none {
       machine.count(.other, fault, walk.page, cost: costs.emulation, cpu.index)
       return .emulated(walk.page)
     }
-    let cause = machine.cause(of: fault, cpu)
-    fill(walk, fault.address, &cpu, &machine)
-    if access.isStore && isTraced(walk.page) {
-      machine.count(.trace, fault, walk.page, cost: costs.emulation, cpu.index)
-      return .emulated(walk.page)
+    var cause = machine.cause(of: fault, cpu)
+    // A table on the way may be discovered now, and the page be one: stores are judged after the fill.
+    if protection != .notPresent { fill(walk, fault.address, &cpu, &machine) }
+    if protection == .notPresent || access.isStore && machine.traces.seesStores(to: walk.page) {
+      return resolveTraced(walk, fault, &cpu, &machine)
     }
+    // Nobody watches the page any more.
+    if cause == .trace { cause = .other }
     machine.count(cause, fault, walk.page, cost: costs.fill, cpu.index)
     return .retry
   }
+
+  /// An access that a client of the memory traces must see.
+  private mutating func resolveTraced(
+    _ walk: GuestWalk, _ fault: HardwareFault, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> Resolution {
+    let costs = machine.description.costs
+    machine.beginTraced(
+      PhysicalAddress(walk.page.address.raw | fault.address.offset), isStore: fault.access.isStore)
+    let isFree = machine.traces.protection(of: walk.page) == .none
+    // The last watch on the page has ended with the call.
+    if isFree { unprotected(walk.page, &cpu, &machine) }
+    guard isFree && walk.rights.isWritable else {
+      machine.count(.trace, fault, walk.page, cost: costs.emulation, cpu.index)
+      return .emulated(walk.page)
+    }
+    fill(walk, fault.address, &cpu, &machine)
+    machine.count(.trace, fault, walk.page, cost: costs.fill, cpu.index)
+    return .retry
+  }
+
+  mutating func sawStore(to address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    machine.beginTraced(address, isStore: true)
+    if machine.traces.protection(of: address.page) == .none { unprotected(address.page, &cpu, &machine) }
+    machine.count(.trace, nil, address.page, cost: machine.description.costs.emulation, cpu.index)
+  }
+
+  mutating func stored(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    machine.endTracedStore(store.address)
+    changed(store, &cpu, &machine)
+  }
+
+  mutating func storedUnknown(
+    _ address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    machine.endTracedStore(address)
+    changedUnknown(address.page, &cpu, &machine)
+  }
+
+  mutating func changed(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  mutating func changedUnknown(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  mutating func unprotected(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 }
 
 extension MachineState {
