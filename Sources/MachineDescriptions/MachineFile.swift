@@ -1,3 +1,4 @@
+internal import FoundationEssentials
 public import Machine
 
 /// A machine description as it is written: a tree of figures, each with its source.
@@ -34,11 +35,11 @@ public struct MachineFile: Sendable {
   /// The text of a machine file; it is decoded whole, so that what it lacks is known now.
   public init(text: [UInt8], origin: String) throws(MachineError) {
     self.origin = origin
-    do throws(JSONParser.Problem) {
-      tree = try JSONParser.value(of: text)
+    do {
+      tree = try JSONDecoder().decode(JSONValue.self, from: Data(text))
     } catch {
-      let place = "line \(error.line), column \(error.column)"
-      throw MachineError(.badData, "\(origin): \(place): \(error.message)")
+      // The decoder does not say where it went wrong.
+      throw MachineError(.badData, "\(origin): not valid JSON (python3 -m json.tool \(origin) shows where)")
     }
     do {
       _ = try MachineReader.description(tree)

@@ -9,37 +9,15 @@ final class MachineFileTests: XCTestCase {
     }
   }
 
-  func testTextThatIsNotJSONIsToldWhere() {
-    assertBad("", "line 1, column 1: the file ends where a value was expected")
-    assertBad("{\"a\":", "line 1, column 6: the file ends where a value was expected")
-    assertBad("{\"a\": 1,\n}", "line 2, column 1: expected a key in quotes")
-    assertBad("{\"a\" 1}", "line 1, column 6: expected a colon behind \"a\"")
-    assertBad("{\"a\": 1 \"b\": 2}", "line 1, column 9: expected a comma or }")
-    assertBad("[1, 2", "line 1, column 6: expected a comma or ]")
-    assertBad("{\"a\": 01}", "line 1, column 7: expected a value")
-    assertBad("{\n\n  \"a\": tru }", "line 3, column 8: expected a value")
-    assertBad("{\"a\": \"x", "line 1, column 7: the text is never closed")
-    assertBad("{\"a\": 1, \"a\": 2}", "line 1, column 16: the key \"a\" comes twice")
-    assertBad("{} x", "line 1, column 4: expected the end of the file")
-    assertBad("\"\\q\"", "line 1, column 4: no such escape in a text")
-    assertBad("\"\\ud800\"", "line 1, column 8: half of a surrogate pair")
-    assertBad(String(repeating: "[", count: 100), "line 1, column 34: nested too deeply")
-  }
-
-  func testNumbers() {
-    for word in ["01", "+1", "-", "1.", ".5", "1.e3", "1e", "0x10", "--1", "1.2.3", "nan", "infinity", "-01", "1e999"] {
-      assertBad("{\"a\": \(word)}", "line 1, column 7: expected a value")
+  func testTextThatIsNotJSON() {
+    let message = "not valid JSON (python3 -m json.tool m.json shows where)"
+    for text in ["", "{\"a\":", "{\"a\" 1}", "[1, 2", "{\"a\": 01}", "{\"a\": tru }", "{\"a\": \"x", "{} x", "\"\\q\""]
+    {
+      assertBad(text, message)
     }
-    for word in ["0", "-0", "10", "-1.5", "1e3", "1E-3", "0.5e+2", "123456789012345678901234567890"] {
-      let value = Int(word).map { String($0) } ?? String(Double(word) ?? .nan)
-      assertBad("{\"name\": \(word)}", "name is \(value), expected a text in quotes")
-    }
-  }
-
-  func testBytesThatAreNotUTF8() {
+    assertBad(String(repeating: "[", count: 100_000), message)
     XCTAssertThrowsError(try MachineFile(text: [0x22, 0xff, 0x22], origin: "m.json")) { error in
-      XCTAssertEqual(
-        error as? MachineError, MachineError(.badData, "m.json: line 1, column 4: the text is not UTF-8"))
+      XCTAssertEqual(error as? MachineError, MachineError(.badData, "m.json: " + message))
     }
   }
 

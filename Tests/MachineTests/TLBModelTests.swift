@@ -98,7 +98,8 @@ final class TLBModelTests: XCTestCase {
     var machine = MachineDescription()
     func level(_ limit: Int) -> [TLBGeometry] {
       let shared: [[[PageSize]]] = [
-        [[.small, .large, .huge]], [[.small], [.large, .huge]], [[.small], [.large], [.huge]], [[.small, .huge], [.large]],
+        [[.small, .large, .huge]], [[.small], [.large, .huge]], [[.small], [.large], [.huge]],
+        [[.small, .huge], [.large]],
         [[.small]],
       ]
       return random.pick(shared).map {

@@ -17,9 +17,12 @@ extension Processor where MMU: ~Copyable {
     }
   }
 
-  /// Holds the backend's tables against its invariants.
+  /// Holds the backend's tables against its invariants, if anything has happened to them since the last time.
   mutating func checkInvariants() {
-    guard oracle != nil, hasStarted else { return }
+    let counters = machine.counters
+    let changes = counters.guestTableStores + counters.guestCR3Loads + counters.guestInvlpgs + counters.exits
+    guard oracle != nil, hasStarted, changes != checkedChanges else { return }
+    checkedChanges = changes
     if let violation = backend.violatedInvariant(cpus.running, &machine) {
       machine.diverge(expected: "the invariants of the mode to hold", found: violation)
     }

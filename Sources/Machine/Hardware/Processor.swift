@@ -8,6 +8,8 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
   var cpus: CPUSet
   /// Explains TLB hits by the tables that the trace carries; with checks only.
   var oracle: StalenessOracle?
+  /// Changes of the guest's tables and registers, and exits, at the last check of the invariants.
+  var checkedChanges = UInt64.max
   /// Some CPU has made an access.
   var hasStarted = false
   /// A store or a CR3 load that waits for the tables that follow it in the trace; see `settle`.
