@@ -77,6 +77,7 @@ struct MachineState: ~Copyable {
     let levels = tableLevels[page] ?? 0
     let now = isTable ? levels | bit : levels & ~bit & ~1
     tableLevels[page] = now == 0 ? nil : now
+    counters.guestTablePages = UInt64(tableLevels.count)
   }
 
   /// Books the peak of machine frames in use: the guest's memory and the hypervisor's own frames.

@@ -15,6 +15,29 @@ extension Settings {
     .word(
       "nested.fill", ["lazy", "eager"], "the nested table is filled on violations, or complete from the start"
     ) { $0.isNestedTableEager = $1 == 1 },
+    .word(
+      "shadow.store", ["invalidate", "update", "unsync"],
+      "a store to a shadowed table drops the shadow entry, replaces it, or lets a level-1 table go out of step"
+    ) { $0.shadow.onStore = ShadowSettings.OnStore.allCases[$1] },
+    .number("shadow.prefetch", 0, in: 0...32, "shadow entries made ahead around each that a fault demands") {
+      $0.shadow.prefetch = $1
+    },
+    .number("shadow.pages", 0, in: 0...1_000_000, "shadow pages that are kept at most; 0: as many as it takes") {
+      $0.shadow.capacity = $1
+    },
+    .word("shadow.evict", ["oldest", "lru"], "which shadow page goes when there is no room") {
+      $0.shadow.evictsLeastRecentlyUsed = $1 == 1
+    },
+    .word(
+      "shadow.unshadow", ["off", "user", "misaligned", "zeros", "flood", "all"],
+      "what kind of stores show that a page is no longer a table"
+    ) { $0.shadow.unshadowing = ShadowSettings.Unshadowing.choices[$1] },
+    .number("shadow.zeros", 2, in: 1...512, "stores of 0 in a row that `zeros` takes for the end of a table") {
+      $0.shadow.zeroRun = $1
+    },
+    .number("shadow.flood", 3, in: 1...512, "stores to an upper table between two walks that `flood` bears") {
+      $0.shadow.flood = $1
+    },
     .range("trace.device", "physical memory of which a device model sees every access") { $0.traces.device = $1 },
     .range("trace.rom", "physical memory to which stores are dropped") { $0.traces.readOnlyMemory = $1 },
     .range("trace.cow", "physical pages that are shared until their first store") { $0.traces.copyOnWrite = $1 },

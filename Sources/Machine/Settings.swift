@@ -13,6 +13,9 @@ public struct Settings: Hashable, Sendable {
   /// Physical pages that the hypervisor watches for others than its shadow tables.
   public var traces = TraceSettings()
 
+  /// The design of the shadow tables.
+  public var shadow = ShadowSettings()
+
   public init() {}
 
   /// A key of `--set`: what it is called, what it takes, what it does.

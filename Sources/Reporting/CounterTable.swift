@@ -75,6 +75,23 @@ public enum CounterTable {
     Column("trace_faults_device") { $0.traceFaultsDevice },
     Column("trace_faults_cow") { $0.traceFaultsCopyOnWrite },
     Column("frame_buffer_dirty_rows") { $0.frameBufferDirtyRows },
+    Column("shadow_pages_made") { $0.shadowPagesMade },
+    Column("shadow_pages_evicted") { $0.shadowPagesEvicted },
+    Column("shadow_pages_recycled") { $0.shadowPagesRecycled },
+    Column("shadow_pages_unsynced") { $0.shadowPagesUnsynced },
+    Column("shadow_pages_resynced") { $0.shadowPagesResynced },
+    Column("prefetched") { $0.prefetched },
+    Column("prefetched_used") { $0.prefetchedUsed },
+    Column("prefetched_in_vain") { $0.prefetchedInVain },
+    Column("guest_table_pages", isLevel: true) { $0.guestTablePages },
+    Column("cause_table") { $0.causeTable },
+    Column("cause_leaf") { $0.causeLeaf },
+    Column("cause_accessed") { $0.causeAccessed },
+    Column("cause_dirty") { $0.causeDirty },
+    Column("cause_trace") { $0.causeTrace },
+    Column("cause_wp") { $0.causeWriteProtect },
+    Column("cause_device") { $0.causeDevice },
+    Column("cause_upgrade") { $0.causeUpgrade },
   ]
 
   /// Every counter, in the order of the columns.

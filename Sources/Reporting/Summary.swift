@@ -101,6 +101,12 @@ public enum Summary {
     table.heading("memory")
     table.sum("shadow pages at the end") { $0.shadowPages }
     table.sum("shadow pages, peak") { $0.shadowPagesPeak }
+    table.sum("  made") { $0.shadowPagesMade }
+    table.sum("  evicted") { $0.shadowPagesEvicted }
+    table.sum("  recycled") { $0.shadowPagesRecycled }
+    table.sum("  out of step") { $0.shadowPagesUnsynced }
+    table.sum("shadow entries made ahead") { $0.prefetched }
+    table.sum("  used") { $0.prefetchedUsed }
     table.sum("traced pages, peak") { $0.tracedPagesPeak }
     table.sum("machine frames, peak") { $0.machineFramesPeak }
   }

@@ -64,6 +64,9 @@ protocol Backend: ~Copyable {
   /// The trace hints that a page is no longer reachable as a table.
   mutating func gone(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
+  /// The replay has ended.
+  mutating func finish(_ machine: inout MachineState)
+
   /// The guest's own view of an entry of its tables, after the mode's changes to it have been undone.
   borrowing func guestEntry(at address: PhysicalAddress, _ machine: inout MachineState) -> UInt64
 
@@ -114,6 +117,8 @@ extension Backend where Self: ~Copyable {
   }
 
   mutating func gone(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  mutating func finish(_ machine: inout MachineState) {}
 
   borrowing func guestEntry(at address: PhysicalAddress, _ machine: inout MachineState) -> UInt64 {
     machine.guestWord(address)

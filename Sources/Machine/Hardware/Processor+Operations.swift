@@ -167,6 +167,12 @@ extension Processor where MMU: ~Copyable {
     if pending != nil && index < batch.count && batch.operations[index].kind != .table { try settlePending() }
   }
 
+  /// Ends the replay: carries out what has waited, and lets the backend book what it still holds.
+  mutating func end() throws(ReplayError) {
+    try settlePending()
+    backend.finish(&machine)
+  }
+
   /// Carries out what has waited for the tables behind it, which direct paging needs before.
   mutating func settlePending() throws(ReplayError) {
     guard let waiting = pending else { return }

@@ -27,7 +27,7 @@ extension ShadowBackend {
       let place = shadow.frame.entryAddress(index: index)
       if !reverseMap.mappings(of: page).contains(place) { return "is not in the reverse map" }
     }
-    guard case .table(let table, _) = shadow.key else { return nil }
+    guard case .table(let table, _) = shadow.key, !unsynced.contains(table) else { return nil }
     let guest = PageTableEntry<PhysicalSpace>(machine.guestWord(table.entryAddress(index: index)))
     if !guest.isPresent || !guest.isAccessed { return "the guest's is \(String(guest.raw, radix: 16))" }
     if guest.isUser != entry.isUser || guest.isNoExecute != entry.isNoExecute { return "other rights than the guest's" }

@@ -24,7 +24,17 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   var fractureClock: UInt64 = 0
   var fracturesFlushed: [Int: UInt64] = [:]
 
-  init(_ machine: inout MachineState) {}
+  let design: ShadowSettings
+  /// Shadows of the path that is being filled: not to be evicted.
+  var path: [MPN] = []
+  /// Counts makings and uses of shadows.
+  var time: UInt64 = 0
+  /// Level-1 tables that are out of step with their shadows, in the order in which they went.
+  var unsynced: [PPN] = []
+  /// What was stored to a table since a walk went through it last.
+  var storeRuns: [PPN: StoreRun] = [:]
+
+  init(_ machine: inout MachineState) { design = machine.settings.shadow }
 
   mutating func setRoot(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     roots[cpu.index] = cpu.registers.root
@@ -42,13 +52,16 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
     let levels = tracedLevels[page.raw] ?? 0
     for level in 1...5 where levels >> UInt8(level) & 1 != 0 {
       guard let frame = frames[.table(page, level: level)] else { continue }
-      drop(MachineAddress(frame.address.raw | store.address.offset), level: level, &machine)
+      let place = MachineAddress(frame.address.raw | store.address.offset)
+      drop(place, level: level, &machine)
+      if design.onStore == .update { renew(place, store, level: level, cpu, &machine) }
     }
+    if showsNoTable(store) { recycle(page, &machine) }
   }
 
   /// A store whose value is not known: the page is a table no longer.
   mutating func changedUnknown(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
-    unshadow(page, &machine)
+    recycle(page, &machine)
   }
 
   mutating func announced(
@@ -62,6 +75,7 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
 
   mutating func loadedCR3(keeps: Bool, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     machine.countExit(\.exitCR3, "cr3", cpu.registers.cr3, cpu.index)
+    resyncAll(&cpu, &machine)
     setRoot(&cpu, &machine)
   }
 
@@ -69,6 +83,7 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
     _ old: ControlRegisters, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) {
     machine.countExit(\.exitOther, "control-register", 0, cpu.index)
+    resyncAll(&cpu, &machine)
     cpu.setHardwareControls(machine.hypervisorControls(for: cpu.registers))
     // NX is a reserved bit without NXE: entries that have it are present with it, and not without.
     if old.hasNoExecute != cpu.registers.hasNoExecute {
@@ -79,6 +94,7 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
 
   mutating func invalidated(_ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     machine.countExit(\.exitInvlpg, "invlpg", address.raw, cpu.index)
+    resyncEntries(of: address, cpu, &machine)
     flushFractures(of: address, &cpu, machine)
   }
 
@@ -86,7 +102,12 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
     _ operation: PCIDInvalidation, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) {
     machine.countExit(\.exitOther, "invpcid", 0, cpu.index)
-    if case .address(let address, _) = operation { flushFractures(of: address, &cpu, machine) }
+    if case .address(let address, _) = operation {
+      resyncEntries(of: address, cpu, &machine)
+      flushFractures(of: address, &cpu, machine)
+    } else {
+      resyncAll(&cpu, &machine)
+    }
   }
 
   /// One INVLPG of the guest's drops a whole large page, but the hardware knows its parts one by one: where the address
