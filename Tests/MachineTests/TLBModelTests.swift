@@ -99,8 +99,7 @@ final class TLBModelTests: XCTestCase {
     func level(_ limit: Int) -> [TLBGeometry] {
       let shared: [[[PageSize]]] = [
         [[.small, .large, .huge]], [[.small], [.large, .huge]], [[.small], [.large], [.huge]],
-        [[.small, .huge], [.large]],
-        [[.small]],
+        [[.small, .huge], [.large]], [[.small]],
       ]
       return random.pick(shared).map {
         TLBGeometry($0, sets: 1 + random.below(limit), ways: 1 + random.below(4))
