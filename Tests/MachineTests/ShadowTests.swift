@@ -173,6 +173,51 @@ final class ShadowTests: XCTestCase {
     XCTAssertEqual(try run(guest).hiddenFill, 3)
   }
 
+  /// What is made ahead obeys what a walk would: reserved bits, and traces of reads.
+  func testPrefetchLeavesOutWhatMayNotBeMapped() throws {
+    var guest = Guest()
+    for page: UInt64 in 0..<4 { guest.map(0x10000 + page << 12, to: 0x30_0000 + page << 12, Self.used) }
+    guest.set(0x30_1067 | 1 << 50, at: guest.entry(0x11000))
+    guest.boot()
+    guest.read(0x10000)
+    guest.fault(0x11000, 0xd)
+    guest.read(0x12000)
+    let counters = try run(guest, .shadow, ["shadow.prefetch=32", "trace.device=302000+1000"])
+    XCTAssertEqual(counters.prefetched, 1)
+    XCTAssertEqual(counters.traceFaultsDevice, 1)
+    XCTAssertEqual(counters.trueFaults, 1)
+  }
+
+  /// A link whose A is clear is not made at once: A must be set by the walk that uses it.
+  func testUpdateLeavesOutLinksWithoutA() throws {
+    for (flags, fills) in [(UInt64(0x67), UInt64(2)), (0x47, 3)] {
+      var guest = Guest()
+      guest.map(0x10000, to: 0x30_0000, Self.used)
+      guest.map(0x11000, to: 0x30_1000, Self.used)
+      guest.boot()
+      guest.read(0x10000)
+      guest.read(0x11000)
+      let table = guest.entry(0x10000) & ~0xfff
+      guest.store(table | flags, at: (guest.entry(0x10000, level: 2) & ~0xfff) + 8)
+      guest.read(0x21_0000)
+      XCTAssertEqual(try run(guest, .shadow, ["shadow.store=update"]).hiddenFill, fills)
+    }
+  }
+
+  /// Two CPUs in a cache of one's four tables: each drives out the other's, but for the root it runs on.
+  func testRootsInUseStay() throws {
+    var (guest, roots) = processes(2, pages: 2)
+    guest.read(0x10000)
+    guest.cpu(1)
+    guest.cr3(roots[1])
+    guest.read(0x10000)
+    guest.cpu(0)
+    guest.read(0x11000)
+    let counters = try run(guest, .shadow, ["shadow.pages=4"])
+    XCTAssertEqual(counters.shadowPagesMade, 11)
+    XCTAssertEqual(counters.shadowPagesEvicted, 6)
+  }
+
   /// A dead process's top-level table is swept with 512 stores of 0 (the recordings have hundreds of such sweeps).
   func testSignsThatAPageIsNoTable() throws {
     var (guest, roots) = processes(2, pages: 1)

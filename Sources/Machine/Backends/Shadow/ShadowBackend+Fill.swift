@@ -96,7 +96,8 @@ extension ShadowBackend {
     if !old.isPresent || old.frame != frame {
       if old.isPresent { drop(place, level: key.level + 1, &machine) }
       pages[frame]?.parents.append(place)
-      // P 0 to 1 needs no flush: what is below must be as the guest has it from now on.
+      // P 0 to 1 needs no flush: what is below must be as the guest has it from now on, and a table that is an upper one
+      // from now on may not be out of step.
       resyncAll(&cpu, &machine)
     }
     machine.memory.write(place, PageTableEntry(frame: frame, flags).raw)
@@ -131,8 +132,6 @@ extension ShadowBackend {
 
   /// Installs the write trace on a guest's table: every leaf that maps it becomes read-only.
   private mutating func trace(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
-    // Only level 1 may be out of step.
-    if unsynced.contains(page) { resyncAll(&cpu, &machine) }
     let levels = tracedLevels[page.raw] ?? 0
     tracedLevels.set(page.raw, levels | 1 << UInt8(level))
     if levels == 0 { watch(page, &cpu, &machine) }

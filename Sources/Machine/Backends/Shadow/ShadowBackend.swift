@@ -37,6 +37,7 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   init(_ machine: inout MachineState) { design = machine.settings.shadow }
 
   mutating func setRoot(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    resyncAll(&cpu, &machine)
     roots[cpu.index] = cpu.registers.root
     cpu.root = shadow(.table(cpu.registers.root, level: cpu.registers.levels), &cpu, &machine)
   }
@@ -75,7 +76,6 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
 
   mutating func loadedCR3(keeps: Bool, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     machine.countExit(\.exitCR3, "cr3", cpu.registers.cr3, cpu.index)
-    resyncAll(&cpu, &machine)
     setRoot(&cpu, &machine)
   }
 
