@@ -10,6 +10,9 @@ struct MachineState: ~Copyable {
   /// The caches behind the page walker, one set for all CPUs.
   var walkCache: WalkCache
   var counters = Counters()
+  var traces = MemoryTraces()
+  /// Rows of the frame buffer that have been stored to.
+  var dirtyRows: Set<UInt64> = []
   var log: Log
   /// Pages of physical memory; page numbers from here on are device memory.
   var ramPages: UInt64
@@ -74,6 +77,7 @@ struct MachineState: ~Copyable {
     let levels = tableLevels[page] ?? 0
     let now = isTable ? levels | bit : levels & ~bit & ~1
     tableLevels[page] = now == 0 ? nil : now
+    counters.guestTablePages = UInt64(tableLevels.count)
   }
 
   /// Books the peak of machine frames in use: the guest's memory and the hypervisor's own frames.

@@ -1,3 +1,5 @@
+public import Paging
+
 /// The knobs of the backends and of the machine's behaviour, each with its key for `--set`.
 public struct Settings: Hashable, Sendable {
   /// EFLAGS.AC of a scenario's or recorded kernel's supervisor code; set, SMAP never refuses.
@@ -8,45 +10,61 @@ public struct Settings: Hashable, Sendable {
   public var emulatedTLBKeepsGlobals = false
   /// The nested table is complete from the start.
   public var isNestedTableEager = false
+  /// Physical pages that the hypervisor watches for others than its shadow tables.
+  public var traces = TraceSettings()
+
+  /// The design of the shadow tables.
+  public var shadow = ShadowSettings()
 
   public init() {}
 
   /// A key of `--set`: what it is called, what it takes, what it does.
   public struct Key: Sendable {
     public var name: String
-    /// The accepted values, the default first.
+    /// The accepted values as they are listed, the default first.
     public var values: [String]
     public var summary: String
-    /// Takes the index of a value in `values`.
-    let apply: @Sendable (inout Settings, Int) -> Void
+    /// What is said of a value that is refused.
+    let expectation: String
+    /// Sets the value; false if it is not accepted.
+    let apply: @Sendable (inout Settings, String) -> Bool
   }
-
-  /// Every key there is, in the order in which they are listed.
-  public static let keys: [Key] = [
-    Key(name: "guest.ac", values: ["1", "0"], summary: "EFLAGS.AC as the guest's kernel sees it; 0 lets SMAP refuse") {
-      $0.guestAlignmentCheck = $1 == 0
-    },
-    Key(
-      name: "tlb.spurious", values: ["off", "on"],
-      summary: "a TLB entry with too few rights faults at once instead of being walked again (for scenarios)"
-    ) { $0.hasSpuriousFaults = $1 == 1 },
-    Key(
-      name: "emulated-tlb.globals", values: ["drop", "keep"],
-      summary: "what a CR3 load does to leaves of global pages in the emulated TLB"
-    ) { $0.emulatedTLBKeepsGlobals = $1 == 1 },
-    Key(
-      name: "nested.fill", values: ["lazy", "eager"],
-      summary: "the nested table is filled on violations, or complete from the start"
-    ) { $0.isNestedTableEager = $1 == 1 },
-  ]
 
   /// Sets one key. Returns nil if it went well, otherwise what was expected.
   public mutating func set(_ name: String, to value: String) -> String? {
     guard let key = Self.keys.first(where: { $0.name == name }) else { return "no such key" }
-    guard let index = key.values.firstIndex(of: value) else {
-      return "expected " + key.values.joined(separator: " or ")
-    }
-    key.apply(&self, index)
-    return nil
+    return key.apply(&self, value) ? nil : "expected " + key.expectation
   }
+}
+
+/// What the hypervisor watches by memory traces beside guest tables: ranges of physical memory, none by default.
+public struct TraceSettings: Hashable, Sendable {
+  public var device: PhysicalRange?
+  public var readOnlyMemory: PhysicalRange?
+  public var copyOnWrite: PhysicalRange?
+  public var frameBuffer: PhysicalRange?
+  /// Bytes of one row of the frame buffer.
+  public var frameBufferRow = 4096
+}
+
+/// A run of whole physical pages.
+public struct PhysicalRange: Hashable, Sendable {
+  public var first: PPN
+  public var count: UInt64
+
+  /// Pages in a range at most: 4 GiB.
+  static var limit: UInt64 { 1 << 20 }
+
+  /// From `START+LENGTH`, both hexadecimal with or without 0x, in bytes: every page that the bytes touch.
+  init?(_ text: String) {
+    let parts = text.split(separator: "+", omittingEmptySubsequences: false).map {
+      UInt64($0.hasPrefix("0x") ? $0.dropFirst(2) : $0, radix: 16)
+    }
+    guard parts.count == 2, let start = parts[0], let length = parts[1], start < 1 << 52, length > 0 else { return nil }
+    guard length <= Self.limit << 12 else { return nil }
+    first = PPN(start >> 12)
+    count = (start + length - 1) >> 12 - start >> 12 + 1
+  }
+
+  public func contains(_ page: PPN) -> Bool { page.raw >= first.raw && page.raw - first.raw < count }
 }

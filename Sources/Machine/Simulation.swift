@@ -114,7 +114,7 @@ private final class ProcessorBox<MMU: Backend & ~Copyable>: ColdProcessor {
   func checkInvariants() { processor.checkInvariants() }
 
   func finish() throws(ReplayError) {
-    try processor.settlePending()
+    try processor.end()
     processor.checkInvariants()
     processor.checkTables()
   }

@@ -67,14 +67,41 @@ public enum CounterTable {
     Column("stale_hits") { $0.staleHits },
   ]
 
+  /// The columns that came later still: behind `settings`.
+  static let latest: [Column] = [
+    Column("trace_faults_shadow") { $0.traceFaultsShadow },
+    Column("trace_faults_rom") { $0.traceFaultsROM },
+    Column("trace_faults_frame_buffer") { $0.traceFaultsFrameBuffer },
+    Column("trace_faults_device") { $0.traceFaultsDevice },
+    Column("trace_faults_cow") { $0.traceFaultsCopyOnWrite },
+    Column("frame_buffer_dirty_rows") { $0.frameBufferDirtyRows },
+    Column("shadow_pages_made") { $0.shadowPagesMade },
+    Column("shadow_pages_evicted") { $0.shadowPagesEvicted },
+    Column("shadow_pages_recycled") { $0.shadowPagesRecycled },
+    Column("shadow_pages_unsynced") { $0.shadowPagesUnsynced },
+    Column("shadow_pages_resynced") { $0.shadowPagesResynced },
+    Column("prefetched") { $0.prefetched },
+    Column("prefetched_used") { $0.prefetchedUsed },
+    Column("prefetched_in_vain") { $0.prefetchedInVain },
+    Column("guest_table_pages", isLevel: true) { $0.guestTablePages },
+    Column("cause_table") { $0.causeTable },
+    Column("cause_leaf") { $0.causeLeaf },
+    Column("cause_accessed") { $0.causeAccessed },
+    Column("cause_dirty") { $0.causeDirty },
+    Column("cause_trace") { $0.causeTrace },
+    Column("cause_wp") { $0.causeWriteProtect },
+    Column("cause_device") { $0.causeDevice },
+    Column("cause_upgrade") { $0.causeUpgrade },
+  ]
+
   /// Every counter, in the order of the columns.
-  public static var columns: [Column] { early + late }
+  public static var columns: [Column] { early + late + latest }
 
   /// The header line.
   public static var header: String {
     CSV.line(
       ["trace", "mode", "machine"] + early.map(\.name) + ["seconds", "operations_per_second"] + late.map(\.name)
-        + ["settings"])
+        + ["settings"] + latest.map(\.name))
   }
 
   /// The line of one run.
@@ -82,7 +109,8 @@ public enum CounterTable {
     CSV.line(
       [run.trace, run.mode.rawValue, run.machine] + early.map { String($0.value(run.counters)) }
         + [Decimal.fixed(run.seconds, digits: 6), String(run.operationsPerSecond)]
-        + late.map { String($0.value(run.counters)) } + [run.settings])
+        + late.map { String($0.value(run.counters)) } + [run.settings]
+        + latest.map { String($0.value(run.counters)) })
   }
 
   /// The whole table.

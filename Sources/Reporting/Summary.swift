@@ -72,6 +72,11 @@ public enum Summary {
     table.sum("hidden faults") { $0.hiddenFaults }
     table.sum("  fill") { $0.hiddenFill }
     table.sum("  trace") { $0.hiddenTrace }
+    table.sum("    for shadow tables") { $0.traceFaultsShadow }
+    table.sum("    for ROM") { $0.traceFaultsROM }
+    table.sum("    for the frame buffer") { $0.traceFaultsFrameBuffer }
+    table.sum("    for a device") { $0.traceFaultsDevice }
+    table.sum("    for copy-on-write") { $0.traceFaultsCopyOnWrite }
     table.sum("  dirty") { $0.hiddenDirty }
     table.sum("  host") { $0.hiddenHost }
     table.sum("  other") { $0.hiddenOther }
@@ -96,6 +101,12 @@ public enum Summary {
     table.heading("memory")
     table.sum("shadow pages at the end") { $0.shadowPages }
     table.sum("shadow pages, peak") { $0.shadowPagesPeak }
+    table.sum("  made") { $0.shadowPagesMade }
+    table.sum("  evicted") { $0.shadowPagesEvicted }
+    table.sum("  recycled") { $0.shadowPagesRecycled }
+    table.sum("  out of step") { $0.shadowPagesUnsynced }
+    table.sum("shadow entries made ahead") { $0.prefetched }
+    table.sum("  used") { $0.prefetchedUsed }
     table.sum("traced pages, peak") { $0.tracedPagesPeak }
     table.sum("machine frames, peak") { $0.machineFramesPeak }
   }

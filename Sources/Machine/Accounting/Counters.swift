@@ -53,6 +53,40 @@ public struct Counters: Hashable, Sendable {
   public var generalProtections: UInt64 = 0
   /// TLB hits on entries that the guest had changed without flushing, which the architecture allows (with checks only).
   public var staleHits: UInt64 = 0
+  /// Faults on pages that a client of the memory traces watches; a fault that several watch counts for each.
+  public var traceFaultsShadow: UInt64 = 0
+  public var traceFaultsROM: UInt64 = 0
+  public var traceFaultsFrameBuffer: UInt64 = 0
+  public var traceFaultsDevice: UInt64 = 0
+  public var traceFaultsCopyOnWrite: UInt64 = 0
+  /// Shadow pages that were made.
+  public var shadowPagesMade: UInt64 = 0
+  /// Those given up for want of room.
+  public var shadowPagesEvicted: UInt64 = 0
+  /// Those given up because the guest's page is no longer a table.
+  public var shadowPagesRecycled: UInt64 = 0
+  /// Times that a table went out of step with its shadow, and that the two were brought together again.
+  public var shadowPagesUnsynced: UInt64 = 0
+  public var shadowPagesResynced: UInt64 = 0
+  /// Shadow entries made ahead, and of those that are gone or left at the end: which the hardware used, and which not.
+  public var prefetched: UInt64 = 0
+  public var prefetchedUsed: UInt64 = 0
+  public var prefetchedInVain: UInt64 = 0
+  /// Pages that hold tables of the guest's, at present, as far as the trace tells.
+  public var guestTablePages: UInt64 = 0
+  /// Hidden faults of shadow paging and of the emulated TLB by cause, which add up to all of them: a table above the leaf
+  /// was missing; the leaf was; it was and the guest's A was clear; the guest's D was clear; a memory trace; a store that
+  /// only CR0.WP = 0 allows; a device; entries with fewer rights than the guest's have by now.
+  public var causeTable: UInt64 = 0
+  public var causeLeaf: UInt64 = 0
+  public var causeAccessed: UInt64 = 0
+  public var causeDirty: UInt64 = 0
+  public var causeTrace: UInt64 = 0
+  public var causeWriteProtect: UInt64 = 0
+  public var causeDevice: UInt64 = 0
+  public var causeUpgrade: UInt64 = 0
+  /// Rows of the frame buffer that were stored to at least once.
+  public var frameBufferDirtyRows: UInt64 = 0
 
   public init() {}
 

@@ -34,11 +34,11 @@ protocol Backend: ~Copyable {
   mutating func stored(
     _ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) throws(ReplayError)
 
-  /// The hypervisor emulated a store to a page whose value the trace does not have.
-  mutating func storedUnknown(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+  /// The hypervisor emulated a store to a watched page; the trace does not have its value.
+  mutating func storedUnknown(_ address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
-  /// Whether stores to a page are seen by the hypervisor.
-  func isTraced(_ page: PPN) -> Bool
+  /// A store through no mapping is about to be made to a watched page.
+  mutating func sawStore(to address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
   /// The guest loaded CR3: the register has the new value. `keeps`: bit 63 was set, nothing need be dropped.
   mutating func loadedCR3(
@@ -64,6 +64,9 @@ protocol Backend: ~Copyable {
   /// The trace hints that a page is no longer reachable as a table.
   mutating func gone(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
+  /// The replay has ended.
+  mutating func finish(_ machine: inout MachineState)
+
   /// The guest's own view of an entry of its tables, after the mode's changes to it have been undone.
   borrowing func guestEntry(at address: PhysicalAddress, _ machine: inout MachineState) -> UInt64
 
@@ -76,6 +79,9 @@ struct TableStore {
   /// Of the 8-byte entry.
   var address: PhysicalAddress
   var value: UInt64
+  var isUser = false
+  /// The instruction stored the whole entry, or several, and nothing else.
+  var isAligned = true
 }
 
 /// INVPCID, decoded (SDM 2A, INVPCID).
@@ -98,9 +104,11 @@ extension Backend where Self: ~Copyable {
 
   mutating func stored(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 
-  mutating func storedUnknown(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+  mutating func storedUnknown(
+    _ address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {}
 
-  func isTraced(_ page: PPN) -> Bool { false }
+  mutating func sawStore(to address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 
   mutating func announced(
     _ page: PPN, level: Int, words: [UInt64], _ cpu: inout VirtualCPU, _ machine: inout MachineState
@@ -109,6 +117,8 @@ extension Backend where Self: ~Copyable {
   }
 
   mutating func gone(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  mutating func finish(_ machine: inout MachineState) {}
 
   borrowing func guestEntry(at address: PhysicalAddress, _ machine: inout MachineState) -> UInt64 {
     machine.guestWord(address)

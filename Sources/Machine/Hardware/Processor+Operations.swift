@@ -81,7 +81,8 @@ extension Processor where MMU: ~Copyable {
   private mutating func storeTable(
     _ operation: Operation, value: UInt64, at address: VirtualAddress?
   ) throws(ReplayError) {
-    let store = TableStore(address: PhysicalAddress(operation.address), value: value)
+    var store = TableStore(address: PhysicalAddress(operation.address), value: value, isUser: operation.isUser)
+    if let address { store.isAligned = (address.raw | UInt64(operation.size)) & 7 == 0 }
     try checkTable(store.address)
     machine.counters.guestTableStores += 1
     let isAccess = address != nil && operation.size > 0
@@ -94,10 +95,8 @@ extension Processor where MMU: ~Copyable {
       storeWasPerformed = try performStore(operation, store, at: address)
     } else if address == nil {
       storeWasPerformed = true
-      storeWasEmulated = backend.isTraced(store.address.page)
-      if storeWasEmulated {
-        machine.count(.trace, nil, store.address.page, cost: machine.description.costs.emulation, cpus.running.index)
-      }
+      storeWasEmulated = machine.traces.seesStores(to: store.address.page)
+      if storeWasEmulated { backend.sawStore(to: store.address, &cpus.running, &machine) }
     }
     guard storeWasPerformed else { return }
     write(store)
@@ -130,6 +129,7 @@ extension Processor where MMU: ~Copyable {
 
   private mutating func write(_ store: TableStore) {
     machine.noteTable(store.address.page, level: 0)
+    if machine.dropsStores(to: store.address.page) { return }
     machine.setGuestWord(store.address, store.value)
     oracle?.store(store)
   }
@@ -171,6 +171,12 @@ extension Processor where MMU: ~Copyable {
   /// Carries out what has waited if no more tables follow; at the end of a batch, the next one tells.
   mutating func settleUnlessTable(_ batch: OperationBatch, at index: Int) throws(ReplayError) {
     if pending != nil && index < batch.count && batch.operations[index].kind != .table { try settlePending() }
+  }
+
+  /// Ends the replay: carries out what has waited, and lets the backend book what it still holds.
+  mutating func end() throws(ReplayError) {
+    try settlePending()
+    backend.finish(&machine)
   }
 
   /// Carries out what has waited for the tables behind it, which direct paging needs before.

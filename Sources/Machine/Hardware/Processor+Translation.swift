@@ -33,7 +33,10 @@ extension Processor where MMU: ~Copyable {
     switch outcome {
     case .translated: return true
     case .emulated(let page):
-      if access.isStore && backend.isTraced(page) { backend.storedUnknown(page, &cpus.running, &machine) }
+      if access.isStore && machine.traces.seesStores(to: page) {
+        let stored = PhysicalAddress(page.address.raw | address.offset)
+        backend.storedUnknown(stored, &cpus.running, &machine)
+      }
       return true
     case .fault, .protection:
       noteUnexpected(outcome, address, access)

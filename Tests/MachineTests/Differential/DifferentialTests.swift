@@ -39,16 +39,15 @@ final class DifferentialTests: XCTestCase {
       let world = World(plan, least)
       XCTFail(
         """
-        MEMLAB_SEED=\(plan.seed) \(plan.flavour) \(mode), \(plan.cpus) CPUs, \(plan.machine.name): \
-        \(problem(plan, world, mode, isExact) ?? "")
+        MEMLAB_SEED=\(plan.seed) \(plan.flavour) \(mode), \(plan.cpus) CPUs, \(plan.machine.name), \
+        \(plan.settingsText(isExact: isExact)): \(problem(plan, world, mode, isExact) ?? "")
         \(world.guest.text)
         """)
     }
   }
 
   private func problem(_ plan: Plan, _ world: World, _ mode: Mode, _ isExact: Bool) -> String? {
-    var settings = Settings()
-    settings.emulatedTLBKeepsGlobals = plan.seed % 2 == 0
+    let settings = plan.settings(isExact: isExact)
     do {
       let outcome = try world.guest.run(mode, on: plan.machine, settings, batch: 1 + Int(plan.seed % 16))
       if let divergence = outcome.divergences.first {

@@ -47,6 +47,40 @@ struct Plan {
   }
 }
 
+extension Plan {
+  /// Values of the keys of shadow paging and of the emulated TLB, drawn from the seed. `isExact`: D must be seen at once,
+  /// so no table may be out of step.
+  private func drawnKeys(isExact: Bool) -> [(String, String)] {
+    var random = SplitMix64(seed: seed &* 0x2000_0003)
+    var keys = [("emulated-tlb.globals", random.pick(["drop", "keep"]))]
+    if random.oneIn(4) { return keys }
+    let onStore = random.pick(["invalidate", "update", "unsync"])
+    keys.append(("shadow.store", isExact && onStore == "unsync" ? "update" : onStore))
+    keys.append(("shadow.prefetch", random.pick(["0", "1", "3", "32"])))
+    keys.append(("shadow.pages", random.pick(["0", "1", "6", "9", "14"])))
+    keys.append(("shadow.evict", random.pick(["oldest", "lru"])))
+    keys.append(("shadow.unshadow", random.pick(["off", "user", "misaligned", "zeros", "flood", "all"])))
+    keys.append(("shadow.zeros", random.pick(["1", "2"])))
+    keys.append(("shadow.flood", random.pick(["1", "3"])))
+    if random.oneIn(4) { keys.append(("trace.device", "200000+1000")) }
+    if random.oneIn(4) { keys.append(("trace.cow", random.pick(["201000+1000", "100000+4000"]))) }
+    if random.oneIn(4) { keys.append(("trace.frame-buffer", "102000+3000")) }
+    return keys
+  }
+
+  func settings(isExact: Bool) -> Settings {
+    var settings = Settings()
+    for (key, value) in drawnKeys(isExact: isExact) {
+      if let problem = settings.set(key, to: value) { preconditionFailure("\(key)=\(value): \(problem)") }
+    }
+    return settings
+  }
+
+  func settingsText(isExact: Bool) -> String {
+    drawnKeys(isExact: isExact).map { "\($0.0)=\($0.1)" }.joined(separator: " ")
+  }
+}
+
 /// One thing that a random guest does. Its meaning depends on the state it meets, so that any list of steps makes a
 /// well-behaved guest, and a failing list can be cut.
 struct Step {

@@ -118,10 +118,13 @@ struct Guest {
   }
 
   /// A page-table store; through no mapping if `va` is nil, a further entry of the one before if `size` is 0.
-  mutating func store(_ value: UInt64, at pa: UInt64, va: UInt64? = nil, size: UInt16 = 8) {
+  mutating func store(
+    _ value: UInt64, at pa: UInt64, va: UInt64? = nil, size: UInt16 = 8, user: Bool = false
+  ) {
     words[pa] = value
-    append(
-      Operation(.tableStore, pa, size: size, flags: va == nil ? [] : .hasPayload), [value] + (va.map { [$0] } ?? []))
+    var flags: Operation.Flags = va == nil ? [] : .hasPayload
+    if user { flags.insert(.user) }
+    append(Operation(.tableStore, pa, size: size, flags: flags), [value] + (va.map { [$0] } ?? []))
   }
 
   mutating func cr3(_ value: UInt64) { append(.loadCR3, value) }

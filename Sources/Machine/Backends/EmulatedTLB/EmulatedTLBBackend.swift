@@ -2,7 +2,7 @@ internal import Paging
 
 /// The emulated TLB: one table a virtual CPU that caches translations as a very large TLB would.
 ///
-/// It is filled on hidden faults and emptied where the guest flushes; nothing of the guest's is traced. That is correct
+/// It is filled on hidden faults and emptied where the guest flushes; no table of the guest's is traced. That is correct
 /// because the architecture lets a TLB be stale until it is flushed: entries are made from present guest entries only,
 /// with A set at the fill and no write right while D is clear.
 struct EmulatedTLBBackend: ShadowingBackend, ~Copyable {
@@ -55,6 +55,10 @@ struct EmulatedTLBBackend: ShadowingBackend, ~Copyable {
     if walk.size > .small { flags.insert(ShadowMark.fracture) }
     if machine.settings.emulatedTLBKeepsGlobals && walk.leaf.isGlobal { flags.insert(.global) }
     if walk.rights.isWritable { flags.insert(walk.leaf.isDirty ? .writable : ShadowMark.readOnlyForDirty) }
+    if flags.contains(.writable) && machine.traces.seesStores(to: walk.page) {
+      flags.remove(.writable)
+      flags.insert(ShadowMark.readOnlyForTrace)
+    }
     return PageTableEntry(frame: machine.physmap.machine(walk.page), flags)
   }
 

@@ -9,6 +9,7 @@ extension ShadowBackend {
     if level == 1 {
       guard let page = machine.physmap.physical(entry.frame) else { preconditionFailure("a leaf of no guest page") }
       reverseMap.remove(place, of: page)
+      settlePrefetch(entry, &machine)
       if entry.isWritable { lostLeaves.set(page.raw, machine.flushClock + 1) }
     } else {
       pages[entry.frame]?.parents.removeAll { $0 == place }
@@ -30,26 +31,37 @@ extension ShadowBackend {
     let isRoot = roots.values.contains(page)
     for level in 1...5 where levels >> UInt8(level) & 1 != 0 {
       guard let frame = frames[.table(page, level: level)] else { continue }
-      dropEntries(of: frame, &machine)
       // A root that a CPU runs on stays, empty, and so does its trace: the next walk would find it again.
-      if !isRoot { retire(frame, &machine) }
+      if isRoot { dropEntries(of: frame, &machine) } else { retire(frame, &machine) }
     }
-    if isRoot { return }
-    tracedLevels.set(page.raw, 0)
-    tracedCount -= 1
-    restoreWriteRight(page, &machine)
   }
 
-  private mutating func retire(_ frame: MPN, _ machine: inout MachineState) {
+  /// Ends a shadow page's life; the last one of a guest's table takes the table's trace with it.
+  mutating func retire(_ frame: MPN, _ machine: inout MachineState) {
+    dropEntries(of: frame, &machine)
     guard let shadow = pages.removeValue(forKey: frame) else { return }
     for place in shadow.parents { machine.memory.write(place, 0) }
     frames[shadow.key] = nil
     retired.append((frame, machine.flushClock))
     machine.counters.shadowPages -= 1
+    guard case .table(let page, let level) = shadow.key else {
+      fractureClock += 1
+      return
+    }
+    let levels = (tracedLevels[page.raw] ?? 0) & ~(1 << UInt8(level))
+    tracedLevels.set(page.raw, levels)
+    if levels == 0 { untrace(page, &machine) }
+  }
+
+  private mutating func untrace(_ page: PPN, _ machine: inout MachineState) {
+    machine.traces.unwatch(page, for: .shadowTables)
+    unsynced.removeAll { $0 == page }
+    storeRuns[page] = nil
+    if machine.traces.protection(of: page) == .none { restoreWriteRight(page, &machine) }
   }
 
   /// More rights need no flush: a stale entry costs one walk more.
-  private func restoreWriteRight(_ page: PPN, _ machine: inout MachineState) {
+  func restoreWriteRight(_ page: PPN, _ machine: inout MachineState) {
     for place in reverseMap.mappings(of: page) {
       let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
       guard entry.contains(ShadowMark.readOnlyForTrace) else { continue }

@@ -6,6 +6,8 @@ extension ShadowBackend {
   ) {
     var frame = cpu.root
     var level = walk.levels
+    path = [frame]
+    noteWalk(walk)
     while level > walk.size.level {
       let key = ShadowPage.Key.table(walk.tables[level - 1], level: level - 1)
       let flags = Self.inherited(walk.entries[level]).union(walk.entries[level].isWritable ? .writable : [])
@@ -14,10 +16,13 @@ extension ShadowBackend {
     }
     if walk.size > .small { frame = splinter(walk, address, frame, &cpu, &machine) }
     fillLeaf(walk, at: frame.entryAddress(address, level: 1), &machine)
+    use(path)
+    path = []
+    if walk.size == .small { prefetch(around: walk, address, frame, cpu, &machine) }
   }
 
   /// What a shadow entry takes over from the guest's as it is.
-  private static func inherited(_ entry: PageTableEntry<PhysicalSpace>) -> EntryFlags {
+  static func inherited(_ entry: PageTableEntry<PhysicalSpace>) -> EntryFlags {
     var flags: EntryFlags = [.present, .accessed]
     if entry.isUser { flags.insert(.user) }
     if entry.isNoExecute { flags.insert(.noExecute) }
@@ -25,7 +30,7 @@ extension ShadowBackend {
   }
 
   /// RW of a shadow leaf, or the mark that says why not: the guest's D bit must be set by a store that is seen.
-  private static func writeRight(_ leaf: PageTableEntry<PhysicalSpace>) -> EntryFlags {
+  static func writeRight(_ leaf: PageTableEntry<PhysicalSpace>) -> EntryFlags {
     guard leaf.isWritable else { return [] }
     return leaf.isDirty ? .writable : ShadowMark.readOnlyForDirty
   }
@@ -56,24 +61,44 @@ extension ShadowBackend {
       flags.formUnion(Self.inherited(walk.leaf))
       flags.formUnion(Self.writeRight(walk.leaf))
     }
-    if flags.contains(.writable) && isTraced(walk.page) {
-      flags.remove(.writable)
-      flags.insert(ShadowMark.readOnlyForTrace)
+    setLeaf(walk.page, flags, at: place, &machine)
+  }
+
+  /// Writes a shadow leaf, without the write right where the page is watched.
+  func withheld(_ page: PPN, _ flags: EntryFlags, _ machine: borrowing MachineState) -> EntryFlags {
+    guard flags.contains(.writable) && machine.traces.seesStores(to: page) else { return flags }
+    return flags.subtracting(.writable).union(ShadowMark.readOnlyForTrace)
+  }
+
+  mutating func setLeaf(
+    _ page: PPN, _ flags: EntryFlags, at place: MachineAddress, _ machine: inout MachineState
+  ) {
+    let leaf = PageTableEntry(frame: machine.physmap.machine(page), withheld(page, flags, machine))
+    var old = PageTableEntry<MachineSpace>(machine.memory.read(place))
+    // A table that was out of step may have led elsewhere.
+    if old.isPresent && old.frame != leaf.frame {
+      drop(place, level: 1, &machine)
+      old = PageTableEntry(0)
     }
-    if !PageTableEntry<MachineSpace>(machine.memory.read(place)).isPresent { reverseMap.insert(place, of: walk.page) }
-    machine.memory.write(place, PageTableEntry(frame: machine.physmap.machine(walk.page), flags).raw)
+    if old.isPresent { settlePrefetch(old, &machine) } else { reverseMap.insert(place, of: page) }
+    if old.isWritable && !leaf.isWritable { lostLeaves.set(page.raw, machine.flushClock + 1) }
+    machine.memory.write(place, leaf.raw)
   }
 
   /// Makes an entry point to the shadow with a key; returns that shadow's frame.
-  private mutating func link(
+  mutating func link(
     _ key: ShadowPage.Key, at place: MachineAddress, _ flags: EntryFlags, _ cpu: inout VirtualCPU,
     _ machine: inout MachineState
   ) -> MPN {
     let frame = shadow(key, &cpu, &machine)
+    path.append(frame)
     let old = PageTableEntry<MachineSpace>(machine.memory.read(place))
     if !old.isPresent || old.frame != frame {
       if old.isPresent { drop(place, level: key.level + 1, &machine) }
       pages[frame]?.parents.append(place)
+      // P 0 to 1 needs no flush: what is below must be as the guest has it from now on, and a table that is an upper one
+      // from now on may not be out of step.
+      resyncAll(&cpu, &machine)
     }
     machine.memory.write(place, PageTableEntry(frame: frame, flags).raw)
     return frame
@@ -82,10 +107,13 @@ extension ShadowBackend {
   /// The frame of the shadow with a key; it is made, and its table traced, if there is none.
   mutating func shadow(_ key: ShadowPage.Key, _ cpu: inout VirtualCPU, _ machine: inout MachineState) -> MPN {
     if let frame = frames[key] { return frame }
+    makeRoom(&machine)
     let frame = takeFrame(&cpu, &machine)
     frames[key] = frame
-    pages[frame] = ShadowPage(key: key, frame: frame)
+    time += 1
+    pages[frame] = ShadowPage(key: key, frame: frame, stamp: time)
     machine.counters.shadowPages += 1
+    machine.counters.shadowPagesMade += 1
     machine.counters.shadowPagesPeak = max(machine.counters.shadowPagesPeak, machine.counters.shadowPages)
     if case .table(let page, let level) = key { trace(page, level: level, &cpu, &machine) }
     return frame
@@ -106,9 +134,15 @@ extension ShadowBackend {
   private mutating func trace(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     let levels = tracedLevels[page.raw] ?? 0
     tracedLevels.set(page.raw, levels | 1 << UInt8(level))
-    guard levels == 0 else { return }
-    tracedCount += 1
-    machine.counters.tracedPagesPeak = max(machine.counters.tracedPagesPeak, UInt64(tracedCount))
+    if levels == 0 { watch(page, &cpu, &machine) }
+  }
+
+  /// Has stores to a table seen from now on.
+  mutating func watch(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    let protection = machine.traces.watch(page, .afterWrite, for: .shadowTables)
+    machine.counters.tracedPagesPeak = UInt64(machine.traces.pagesPeak)
+    // Where somebody watches already, no mapping is writable.
+    guard protection == .none else { return }
     var hasLostRight = lostLeaves[page.raw] == machine.flushClock + 1
     for place in reverseMap.mappings(of: page) {
       let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))

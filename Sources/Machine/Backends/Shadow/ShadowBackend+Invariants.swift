@@ -21,11 +21,13 @@ extension ShadowBackend {
     if level > 1, pages[entry.frame] == nil { return "points to no shadow" }
     if level == 1, let page = machine.physmap.physical(entry.frame) {
       if machine.isDevice(page) { return "maps device memory" }
-      if entry.isWritable && isTraced(page) { return "is writable though the page is traced" }
+      let protection = machine.traces.protection(of: page)
+      if protection == .notPresent { return "maps a page whose reads are traced" }
+      if entry.isWritable && protection != .none { return "is writable though the page is traced" }
       let place = shadow.frame.entryAddress(index: index)
       if !reverseMap.mappings(of: page).contains(place) { return "is not in the reverse map" }
     }
-    guard case .table(let table, _) = shadow.key else { return nil }
+    guard case .table(let table, _) = shadow.key, !unsynced.contains(table) else { return nil }
     let guest = PageTableEntry<PhysicalSpace>(machine.guestWord(table.entryAddress(index: index)))
     if !guest.isPresent || !guest.isAccessed { return "the guest's is \(String(guest.raw, radix: 16))" }
     if guest.isUser != entry.isUser || guest.isNoExecute != entry.isNoExecute { return "other rights than the guest's" }

@@ -8,9 +8,9 @@ internal import Paging
 struct ShadowBackend: ShadowingBackend, ~Copyable {
   var pages: [MPN: ShadowPage] = [:]
   var frames: [ShadowPage.Key: MPN] = [:]
-  /// For each guest page, a bit for each level at which it has a shadow: those pages are traced.
+  /// For each guest page, a bit for each level at which it has a shadow: those pages
+  /// are traced.
   var tracedLevels = PageMap<UInt8>()
-  var tracedCount = 0
   var reverseMap = ReverseMap()
   /// For each page, ``MachineState/flushClock`` plus 1 when a writable leaf of it was last dropped: until all CPUs are
   /// flushed, a TLB may have the right though no leaf does, since the guest need not flush for every change.
@@ -24,29 +24,45 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   var fractureClock: UInt64 = 0
   var fracturesFlushed: [Int: UInt64] = [:]
 
-  init(_ machine: inout MachineState) {}
+  let design: ShadowSettings
+  /// Shadows of the path that is being filled: not to be evicted.
+  var path: [MPN] = []
+  /// Counts makings and uses of shadows.
+  var time: UInt64 = 0
+  /// Level-1 tables that are out of step with their shadows, in the order in which they went.
+  var unsynced: [PPN] = []
+  /// What was stored to a table since a walk went through it last.
+  var storeRuns: [PPN: StoreRun] = [:]
 
-  func isTraced(_ page: PPN) -> Bool { (tracedLevels[page.raw] ?? 0) != 0 }
+  init(_ machine: inout MachineState) { design = machine.settings.shadow }
 
   mutating func setRoot(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    resyncAll(&cpu, &machine)
     roots[cpu.index] = cpu.registers.root
     cpu.root = shadow(.table(cpu.registers.root, level: cpu.registers.levels), &cpu, &machine)
   }
 
+  mutating func unprotected(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    restoreWriteRight(page, &machine)
+  }
+
   // MARK: The guest's stores to its tables
 
-  mutating func stored(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+  mutating func changed(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     let page = store.address.page
     let levels = tracedLevels[page.raw] ?? 0
     for level in 1...5 where levels >> UInt8(level) & 1 != 0 {
       guard let frame = frames[.table(page, level: level)] else { continue }
-      drop(MachineAddress(frame.address.raw | store.address.offset), level: level, &machine)
+      let place = MachineAddress(frame.address.raw | store.address.offset)
+      drop(place, level: level, &machine)
+      if design.onStore == .update { renew(place, store, level: level, cpu, &machine) }
     }
+    if showsNoTable(store) { recycle(page, &machine) }
   }
 
   /// A store whose value is not known: the page is a table no longer.
-  mutating func storedUnknown(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
-    unshadow(page, &machine)
+  mutating func changedUnknown(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    recycle(page, &machine)
   }
 
   mutating func announced(
@@ -67,6 +83,7 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
     _ old: ControlRegisters, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) {
     machine.countExit(\.exitOther, "control-register", 0, cpu.index)
+    resyncAll(&cpu, &machine)
     cpu.setHardwareControls(machine.hypervisorControls(for: cpu.registers))
     // NX is a reserved bit without NXE: entries that have it are present with it, and not without.
     if old.hasNoExecute != cpu.registers.hasNoExecute {
@@ -77,6 +94,7 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
 
   mutating func invalidated(_ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     machine.countExit(\.exitInvlpg, "invlpg", address.raw, cpu.index)
+    resyncEntries(of: address, cpu, &machine)
     flushFractures(of: address, &cpu, machine)
   }
 
@@ -84,7 +102,12 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
     _ operation: PCIDInvalidation, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) {
     machine.countExit(\.exitOther, "invpcid", 0, cpu.index)
-    if case .address(let address, _) = operation { flushFractures(of: address, &cpu, machine) }
+    if case .address(let address, _) = operation {
+      resyncEntries(of: address, cpu, &machine)
+      flushFractures(of: address, &cpu, machine)
+    } else {
+      resyncAll(&cpu, &machine)
+    }
   }
 
   /// One INVLPG of the guest's drops a whole large page, but the hardware knows its parts one by one: where the address

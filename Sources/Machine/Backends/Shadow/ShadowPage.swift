@@ -22,4 +22,6 @@ struct ShadowPage {
   var frame: MPN
   /// The entries that point to it, in shadow pages of the level above.
   var parents: [MachineAddress] = []
+  /// Place in the order of eviction: when it was made, or last gone through by a fill.
+  var stamp: UInt64
 }

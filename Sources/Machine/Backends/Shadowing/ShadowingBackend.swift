@@ -7,6 +7,18 @@ protocol ShadowingBackend: Backend, ~Copyable {
   mutating func fill(
     _ walk: GuestWalk, _ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
+  /// A store to a watched page has been carried out, and all others that watch it have been called.
+  mutating func changed(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// The same, of a store whose value nobody knows.
+  mutating func changedUnknown(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// A store to a page that the backend watches has faulted: it may end its watch instead of having the store emulated.
+  mutating func letGo(_ page: PPN, _ machine: inout MachineState)
+
+  /// Nobody watches a page any more: its mappings may have back what was withheld.
+  mutating func unprotected(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
   /// Gives the hardware the top-level table for the CPU as its registers now are.
   mutating func setRoot(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
 }
@@ -19,11 +31,14 @@ enum ShadowMark {
   static var readOnlyForTrace: EntryFlags { .software1 }
   /// Leads to, or is, a 4 KiB part of a larger page of the guest's.
   static var fracture: EntryFlags { .software2 }
+  /// Made ahead; A tells whether the hardware has used it.
+  static var prefetched: EntryFlags { EntryFlags(rawValue: 1 << 52) }
 }
 
 extension ShadowingBackend where Self: ~Copyable {
   mutating func start(_ cpu: inout VirtualCPU, _ machine: inout MachineState, isFirst: Bool) {
     cpu.setHardwareControls(machine.hypervisorControls(for: cpu.registers))
+    if isFirst { machine.installTraces() }
     setRoot(&cpu, &machine)
     machine.notePeaks()
   }
@@ -42,20 +57,87 @@ extension ShadowingBackend where Self: ~Copyable {
       return .deliver(PageFault(address: fault.address, code: code))
     case .translated(let found): walk = found
     }
+    let wasAccessed = walk.leaf.isAccessed
     machine.setAccessed(&walk, fault.address, for: access)
     // Device memory is never mapped. A store that only CR0.WP = 0 lets pass has no entry that would let no other pass.
-    if machine.isDevice(walk.page) || access.isStore && !walk.rights.isWritable && !isTraced(walk.page) {
+    let protection = machine.traces.protection(of: walk.page)
+    if machine.isDevice(walk.page) || access.isStore && !walk.rights.isWritable && protection == .none {
+      let isDevice: UInt64 = machine.isDevice(walk.page) ? 1 : 0
+      machine.counters.causeDevice += isDevice
+      machine.counters.causeWriteProtect += 1 - isDevice
       machine.count(.other, fault, walk.page, cost: costs.emulation, cpu.index)
       return .emulated(walk.page)
     }
-    let cause = machine.cause(of: fault, cpu)
-    fill(walk, fault.address, &cpu, &machine)
-    if access.isStore && isTraced(walk.page) {
+    var cause = machine.cause(of: fault, wasAccessed, cpu)
+    // A table on the way may be discovered now, and the page be one: stores are judged after the fill.
+    if protection != .notPresent { fill(walk, fault.address, &cpu, &machine) }
+    if protection == .notPresent || access.isStore && machine.traces.seesStores(to: walk.page) {
+      return resolveTraced(walk, fault, &cpu, &machine)
+    }
+    // Nobody watches the page any more.
+    if cause.hidden == .trace { cause = Cause(.other, \.causeUpgrade) }
+    machine.counters[keyPath: cause.counter] += 1
+    machine.count(cause.hidden, fault, walk.page, cost: costs.fill, cpu.index)
+    return .retry
+  }
+
+  /// An access that a client of the memory traces must see.
+  private mutating func resolveTraced(
+    _ walk: GuestWalk, _ fault: HardwareFault, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> Resolution {
+    let costs = machine.description.costs
+    machine.beginTraced(
+      PhysicalAddress(walk.page.address.raw | fault.address.offset), isStore: fault.access.isStore)
+    machine.counters.causeTrace += 1
+    if fault.access.isStore { letGo(walk.page, &machine) }
+    let isFree = machine.traces.protection(of: walk.page) == .none
+    // The last watch on the page has ended with the call.
+    if isFree { unprotected(walk.page, &cpu, &machine) }
+    guard isFree && walk.rights.isWritable else {
       machine.count(.trace, fault, walk.page, cost: costs.emulation, cpu.index)
       return .emulated(walk.page)
     }
-    machine.count(cause, fault, walk.page, cost: costs.fill, cpu.index)
+    fill(walk, fault.address, &cpu, &machine)
+    machine.count(.trace, fault, walk.page, cost: costs.fill, cpu.index)
     return .retry
+  }
+
+  mutating func sawStore(to address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    machine.beginTraced(address, isStore: true)
+    machine.counters.causeTrace += 1
+    if machine.traces.protection(of: address.page) == .none { unprotected(address.page, &cpu, &machine) }
+    machine.count(.trace, nil, address.page, cost: machine.description.costs.emulation, cpu.index)
+  }
+
+  mutating func stored(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    machine.endTracedStore(store.address)
+    changed(store, &cpu, &machine)
+  }
+
+  mutating func storedUnknown(
+    _ address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    machine.endTracedStore(address)
+    changedUnknown(address.page, &cpu, &machine)
+  }
+
+  mutating func changed(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  mutating func changedUnknown(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  mutating func unprotected(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  mutating func letGo(_ page: PPN, _ machine: inout MachineState) {}
+}
+
+/// Why a fault was hidden: its class, and the finer counter.
+private struct Cause {
+  var hidden: HiddenCause
+  var counter: WritableKeyPath<Counters, UInt64>
+
+  init(_ hidden: HiddenCause, _ counter: WritableKeyPath<Counters, UInt64>) {
+    self.hidden = hidden
+    self.counter = counter
   }
 }
 
@@ -73,16 +155,20 @@ extension MachineState {
   }
 
   /// Why the hypervisor's tables were not enough for an access that the guest allows, by the entries as they are.
-  func cause(of fault: HardwareFault, _ cpu: borrowing VirtualCPU) -> HiddenCause {
+  /// `wasAccessed`: A of the guest's leaf before the fault.
+  fileprivate func cause(
+    of fault: HardwareFault, _ wasAccessed: Bool, _ cpu: borrowing VirtualCPU
+  ) -> Cause {
     var table = cpu.root
     for level in (1...cpu.registers.levels).reversed() {
       let entry = PageTableEntry<MachineSpace>(memory.read(table.entryAddress(fault.address, level: level)))
-      if !entry.isPresent { return .fill }
-      if fault.access.isStore && entry.contains(ShadowMark.readOnlyForDirty) { return .dirty }
-      if fault.access.isStore && entry.contains(ShadowMark.readOnlyForTrace) { return .trace }
+      if !entry.isPresent && level > 1 { return Cause(.fill, \.causeTable) }
+      if !entry.isPresent { return wasAccessed ? Cause(.fill, \.causeLeaf) : Cause(.fill, \.causeAccessed) }
+      if fault.access.isStore && entry.contains(ShadowMark.readOnlyForDirty) { return Cause(.dirty, \.causeDirty) }
+      if fault.access.isStore && entry.contains(ShadowMark.readOnlyForTrace) { return Cause(.trace, \.causeTrace) }
       table = entry.frame
     }
-    return .other
+    return Cause(.other, \.causeUpgrade)
   }
 
   /// A zeroed frame for a table of the hypervisor's.

@@ -1,0 +1,48 @@
+internal import Paging
+
+/// Level-1 tables that the guest may store to unseen, until it flushes (semantics of KVM's unsync pages).
+///
+/// That is correct as a TLB's staleness is: whoever takes a right away must flush, and each flush of any CPU brings the
+/// shadows into step. What needs no flush, a new link to a table, brings them into step too.
+extension ShadowBackend {
+  mutating func letGo(_ page: PPN, _ machine: inout MachineState) {
+    guard design.onStore == .unsync, tracedLevels[page.raw] == 1 << 1 else { return }
+    guard machine.traces.watchers(of: page, .all) == [.shadowTables] else { return }
+    machine.traces.unwatch(page, for: .shadowTables)
+    unsynced.append(page)
+    machine.counters.shadowPagesUnsynced += 1
+  }
+
+  /// Watches all tables again that are out of step, and drops the shadow entries that are no longer the guest's.
+  mutating func resyncAll(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    guard !unsynced.isEmpty else { return }
+    let tables = unsynced
+    unsynced = []
+    for page in tables {
+      watch(page, &cpu, &machine)
+      for index in 0..<512 { resync(page, index, &machine) }
+      machine.counters.shadowPagesResynced += 1
+    }
+  }
+
+  /// Brings the entries that an address uses into step, in whatever table they are; the tables stay unwatched.
+  mutating func resyncEntries(
+    of address: VirtualAddress, _ cpu: borrowing VirtualCPU, _ machine: inout MachineState
+  ) {
+    guard !unsynced.isEmpty, address.isCanonical(levels: cpu.registers.levels) else { return }
+    for page in unsynced { resync(page, Int(address.tableIndex(level: 1)), &machine) }
+  }
+
+  private mutating func resync(_ page: PPN, _ index: Int, _ machine: inout MachineState) {
+    guard let frame = frames[.table(page, level: 1)] else { return }
+    let place = frame.entryAddress(index: index)
+    let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
+    guard entry.isPresent else { return }
+    let guest = PageTableEntry<PhysicalSpace>(machine.guestWord(page.entryAddress(index: index)))
+    let isSame =
+      guest.isPresent && guest.isAccessed && machine.physmap.physical(entry.frame) == guest.frame
+      && guest.isUser == entry.isUser && guest.isNoExecute == entry.isNoExecute && guest.isGlobal == entry.isGlobal
+      && (!entry.isWritable || guest.isWritable && guest.isDirty)
+    if !isSame { drop(place, level: 1, &machine) }
+  }
+}

@@ -1,0 +1,65 @@
+internal import Paging
+
+extension MachineState {
+  /// Installs the traces that the settings ask for: before the first page is mapped.
+  mutating func installTraces() {
+    let wanted: [(PhysicalRange?, TraceClient, TraceMoments)] = [
+      (settings.traces.device, .device, [.beforeRead, .beforeWrite]),
+      (settings.traces.readOnlyMemory, .readOnlyMemory, .beforeWrite),
+      (settings.traces.copyOnWrite, .copyOnWrite, .beforeWrite),
+      (settings.traces.frameBuffer, .frameBuffer, .afterWrite),
+    ]
+    for (range, client, moments) in wanted {
+      guard let range else { continue }
+      for page in range.first.raw..<range.first.raw + range.count where !isDevice(PPN(page)) {
+        traces.watch(PPN(page), moments, for: client)
+      }
+    }
+    counters.tracedPagesPeak = UInt64(traces.pagesPeak)
+  }
+
+  /// The hypervisor sees an access to a watched page, and has not carried it out yet: the fault is booked with each who
+  /// watches, and those are called who want to be before.
+  mutating func beginTraced(_ address: PhysicalAddress, isStore: Bool) {
+    let moments: TraceMoments = isStore ? [.beforeWrite, .afterWrite] : .beforeRead
+    for client in traces.watchers(of: address.page, moments) { counters[keyPath: client.faults] += 1 }
+    call(isStore ? .beforeWrite : .beforeRead, address)
+  }
+
+  /// A store to a watched page has been carried out. The backend's own part comes after this.
+  mutating func endTracedStore(_ address: PhysicalAddress) { call(.afterWrite, address) }
+
+  private mutating func call(_ moment: TraceMoments, _ address: PhysicalAddress) {
+    for client in traces.watchers(of: address.page, moment) {
+      traces.journal?.append(MemoryTraces.Call(client: client, moment: moment, address: address))
+      switch client {
+      // What a device does with the access is its own affair; a ROM's stores are dropped where words are written.
+      case .device, .readOnlyMemory, .shadowTables: break
+      case .copyOnWrite: traces.unwatch(address.page, for: .copyOnWrite)
+      case .frameBuffer: noteRow(address)
+      }
+    }
+  }
+
+  private mutating func noteRow(_ address: PhysicalAddress) {
+    guard let range = settings.traces.frameBuffer else { return }
+    let row = (address.raw - range.first.address.raw) / UInt64(settings.traces.frameBufferRow)
+    if dirtyRows.insert(row).inserted { counters.frameBufferDirtyRows += 1 }
+  }
+
+  /// Whether a page drops what is stored to it. So does a ROM on a bare machine.
+  func dropsStores(to page: PPN) -> Bool { settings.traces.readOnlyMemory?.contains(page) ?? false }
+}
+
+extension TraceClient {
+  /// Counts the faults that the client's watch has caused; a fault that several watch counts for each.
+  var faults: WritableKeyPath<Counters, UInt64> {
+    switch self {
+    case .device: \.traceFaultsDevice
+    case .readOnlyMemory: \.traceFaultsROM
+    case .copyOnWrite: \.traceFaultsCopyOnWrite
+    case .frameBuffer: \.traceFaultsFrameBuffer
+    case .shadowTables: \.traceFaultsShadow
+    }
+  }
+}

@@ -1,0 +1,104 @@
+internal import Paging
+
+/// The moments of an access at which a memory trace calls its client.
+struct TraceMoments: OptionSet, Hashable {
+  let rawValue: UInt8
+  static var beforeRead: TraceMoments { TraceMoments(rawValue: 1) }
+  static var beforeWrite: TraceMoments { TraceMoments(rawValue: 2) }
+  static var afterWrite: TraceMoments { TraceMoments(rawValue: 4) }
+  static var all: TraceMoments { [.beforeRead, .beforeWrite, .afterWrite] }
+}
+
+/// Who watches pages, in the order in which those who watch one page are called at a moment: first who acts instead of
+/// memory, then who changes the page, then who only notes; the shadow tables last, because they may end their watch.
+enum TraceClient: UInt8, CaseIterable {
+  /// A device model that sees every access.
+  case device
+  /// Drops stores.
+  case readOnlyMemory
+  /// Gives a page its own frame before the first store to it, and then watches it no longer.
+  case copyOnWrite
+  /// Notes which rows have changed.
+  case frameBuffer
+  /// The backend's: keeps its tables as the guest's are.
+  case shadowTables
+}
+
+/// What the entries that map a page must withhold so that its watchers see what they want to see.
+enum PageProtection: UInt8, Comparable {
+  case none
+  /// Stores fault.
+  case readOnly
+  /// Everything faults.
+  case notPresent
+
+  static func < (a: PageProtection, b: PageProtection) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// The hypervisor's memory traces: who watches which physical page, by whatever virtual address it is reached.
+///
+/// The books only. A backend that maps pages asks for the ``protection(of:)`` of each; when `watch` and `unwatch` change
+/// it, the mappings there are have to follow.
+struct MemoryTraces: ~Copyable {
+  /// For each page, the moments of each client: three bits a client, the first client's lowest.
+  private var moments = PageMap<UInt32>()
+  /// Pages that somebody watches.
+  private(set) var pages = 0
+  private(set) var pagesPeak = 0
+  /// Every call made, if somebody wants to know (tests).
+  var journal: [Call]?
+
+  /// One client was called.
+  struct Call: Hashable {
+    var client: TraceClient
+    var moment: TraceMoments
+    var address: PhysicalAddress
+  }
+
+  private static var reads: UInt32 { 0o11111 }
+  private static var writes: UInt32 { 0o66666 }
+
+  /// What the mappings of a page must withhold at present.
+  @inline(__always) func protection(of page: PPN) -> PageProtection {
+    let word = moments[page.raw] ?? 0
+    if word == 0 { return .none }
+    return word & Self.reads != 0 ? .notPresent : .readOnly
+  }
+
+  /// Whether stores to a page are seen.
+  func seesStores(to page: PPN) -> Bool { protection(of: page) != .none }
+
+  /// The moments at which a client watches a page.
+  func moments(of client: TraceClient, _ page: PPN) -> TraceMoments {
+    TraceMoments(rawValue: UInt8((moments[page.raw] ?? 0) >> (3 * UInt32(client.rawValue)) & 7))
+  }
+
+  /// Lets a client watch a page at these moments, beside those at which it does already. Returns the protection before.
+  @discardableResult
+  mutating func watch(_ page: PPN, _ wanted: TraceMoments, for client: TraceClient) -> PageProtection {
+    let old = protection(of: page)
+    let word = moments[page.raw] ?? 0
+    moments.set(page.raw, word | UInt32(wanted.rawValue) << (3 * UInt32(client.rawValue)))
+    if word == 0 && !wanted.isEmpty { pages += 1 }
+    pagesPeak = max(pagesPeak, pages)
+    return old
+  }
+
+  /// Ends all traces of a client on a page. Returns the protection before.
+  @discardableResult
+  mutating func unwatch(_ page: PPN, for client: TraceClient) -> PageProtection {
+    let old = protection(of: page)
+    let word = moments[page.raw] ?? 0
+    let rest = word & ~(7 << (3 * UInt32(client.rawValue)))
+    moments.set(page.raw, rest)
+    if word != 0 && rest == 0 { pages -= 1 }
+    return old
+  }
+
+  /// Those who watch a page at any of these moments, in the order of calls.
+  func watchers(of page: PPN, _ wanted: TraceMoments) -> [TraceClient] {
+    let word = moments[page.raw] ?? 0
+    if word == 0 { return [] }
+    return TraceClient.allCases.filter { UInt8(word >> (3 * UInt32($0.rawValue)) & 7) & wanted.rawValue != 0 }
+  }
+}
