@@ -8,6 +8,10 @@ public struct Settings: Hashable, Sendable {
   public var emulatedTLBKeepsGlobals = false
   /// The nested table is complete from the start.
   public var isNestedTableEager = false
+  /// Which of the machine's caches of walks there are.
+  var walkCaches = WalkCaches.all
+  /// The keys `nested.…` that came later.
+  var nested = NestedSettings()
 
   public init() {}
 
@@ -22,7 +26,9 @@ public struct Settings: Hashable, Sendable {
   }
 
   /// Every key there is, in the order in which they are listed.
-  public static let keys: [Key] = [
+  public static let keys: [Key] = generalKeys + nestedKeys
+
+  private static let generalKeys: [Key] = [
     Key(name: "guest.ac", values: ["1", "0"], summary: "EFLAGS.AC as the guest's kernel sees it; 0 lets SMAP refuse") {
       $0.guestAlignmentCheck = $1 == 0
     },

@@ -62,10 +62,22 @@ public enum CounterTable {
   ]
 
   /// The columns that came later: behind `operations_per_second`.
-  static let late: [Column] = [
+  static let late: [Column] = lateSums + walks
+
+  private static let lateSums: [Column] = [
     Column("general_protections") { $0.generalProtections },
     Column("stale_hits") { $0.staleHits },
   ]
+
+  /// The walker's references by dimension and level, and what the caches spared it.
+  static let walks: [Column] =
+    (1...5).map { level in Column("walk_refs_l\(level)") { $0.referencesByLevel[level] } }
+    + (1...5).map { level in Column("walk_refs_nested_l\(level)") { $0.nestedReferencesByLevel[level] } }
+    + [
+      Column("psc_hits") { $0.structureCacheHits },
+      Column("nested_psc_hits") { $0.nestedStructureCacheHits },
+      Column("nested_tlb_hits") { $0.nestedTLBHits },
+    ]
 
   /// Every counter, in the order of the columns.
   public static var columns: [Column] { early + late }

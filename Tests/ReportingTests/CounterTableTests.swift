@@ -13,7 +13,9 @@ final class CounterTableTests: XCTestCase {
       hidden_host,hidden_other,exits,exit_fault,exit_cr3,exit_invlpg,exit_hypercall,exit_other,hypercalls,mmu_updates,\
       mmu_updates_rejected,guest_pte_writes,guest_cr3_loads,guest_invlpgs,shadow_pages,shadow_pages_peak,\
       traced_pages_peak,machine_frames_peak,cycles_translation,cycles_guest,cycles_virtualization,cycles_total,\
-      divergences,seconds,operations_per_second,general_protections,stale_hits,settings
+      divergences,seconds,operations_per_second,general_protections,stale_hits,\
+      walk_refs_l1,walk_refs_l2,walk_refs_l3,walk_refs_l4,walk_refs_l5,walk_refs_nested_l1,walk_refs_nested_l2,\
+      walk_refs_nested_l3,walk_refs_nested_l4,walk_refs_nested_l5,psc_hits,nested_psc_hits,nested_tlb_hits,settings
 
       """)
   }
@@ -48,7 +50,7 @@ final class CounterTableTests: XCTestCase {
     XCTAssertEqual(
       CounterTable.row(run),
       "\"a,\"\"b\"\"\",emulated-tlb,skylake,10,6,1,2,3,0,0,0,0,0,0,0,0,0,9,4,0,0,0,5,6,0,6,0,0,0,0,0,0,0,0,0,0,0,0,0,"
-        + "0,7,0,7,0,0.002500,4000,0,8,costs.exit=5 nested.fill=eager\n")
+        + "0,7,0,7,0,0.002500,4000,0,8,0,0,0,0,0,0,0,0,0,0,0,0,0,costs.exit=5 nested.fill=eager\n")
     XCTAssertEqual(CounterTable.csv([run]), CounterTable.header + CounterTable.row(run))
   }
 
