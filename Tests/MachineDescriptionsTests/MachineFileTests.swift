@@ -11,7 +11,8 @@ final class MachineFileTests: XCTestCase {
 
   func testTextThatIsNotJSON() {
     let message = "not valid JSON (python3 -m json.tool m.json shows where)"
-    for text in ["", "{\"a\":", "{\"a\" 1}", "[1, 2", "{\"a\": 01}", "{\"a\": tru }", "{\"a\": \"x", "{} x", "\"\\q\""] {
+    for text in ["", "{\"a\":", "{\"a\" 1}", "[1, 2", "{\"a\": 01}", "{\"a\": tru }", "{\"a\": \"x", "{} x", "\"\\q\""]
+    {
       assertBad(text, message)
     }
     assertBad(String(repeating: "[", count: 100_000), message)

@@ -98,8 +98,8 @@ final class TLBModelTests: XCTestCase {
     var machine = MachineDescription()
     func level(_ limit: Int) -> [TLBGeometry] {
       let shared: [[[PageSize]]] = [
-        [[.small, .large, .huge]], [[.small], [.large, .huge]], [[.small], [.large], [.huge]], [[.small, .huge], [.large]],
-        [[.small]],
+        [[.small, .large, .huge]], [[.small], [.large, .huge]], [[.small], [.large], [.huge]],
+        [[.small, .huge], [.large]], [[.small]],
       ]
       return random.pick(shared).map {
         TLBGeometry($0, sets: 1 + random.below(limit), ways: 1 + random.below(4))

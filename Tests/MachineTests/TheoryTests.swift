@@ -85,8 +85,8 @@ final class TheoryTests: XCTestCase {
     // Six walks for the first access, one for the second.
     XCTAssertEqual(counters.walks, 7)
     // All pages share the upper nested tables. Walk i (1 to 5) fails at its i-th translation: at the root with 1
-    // reference, later at the last of 4, since the tables above are there; before it i − 1 translations of 4 and as many
-    // guest entries. Then two complete walks of 24.
+    // reference, later at the last of 4, since the tables above are there; before it i − 1 translations of 4 and as
+    // many guest entries. Then two complete walks of 24.
     XCTAssertEqual(counters.walkReferences, 1 + (5 + 4) + (10 + 4) + (15 + 4) + (20 + 4) + 24 + 24)
   }
 
@@ -122,8 +122,8 @@ final class TheoryTests: XCTestCase {
     XCTAssertEqual(try guest.run(.native, on: machine).counters.walkReferences, 4 + 3)
   }
 
-  /// Shadow and emulated TLB: a true fault first (P = 0), then, once the guest has mapped the page, one hidden fill, then
-  /// nothing more.
+  /// Shadow and emulated TLB: a true fault first (P = 0), then, once the guest has mapped the page, one hidden fill,
+  /// then nothing more.
   func testOneTrueFaultOneFillThenSilence() throws {
     for mode in [Mode.emulatedTLB, .shadow] {
       var guest = mapped(.small)

@@ -9,7 +9,8 @@ final class GoldenTests: XCTestCase {
   /// Counts that no cost or geometry decides, so that a better machine description changes nothing here.
   private static let columns = [
     "operations", "accesses", "translations", "true_faults", "hidden_fill", "hidden_trace", "hidden_dirty",
-    "hidden_host", "hidden_other", "exit_fault", "exit_cr3", "exit_invlpg", "exit_hypercall", "exit_other", "hypercalls",
+    "hidden_host", "hidden_other", "exit_fault", "exit_cr3", "exit_invlpg", "exit_hypercall", "exit_other",
+    "hypercalls",
     "mmu_updates", "mmu_updates_rejected", "guest_pte_writes", "guest_cr3_loads", "guest_invlpgs", "shadow_pages_peak",
     "traced_pages_peak", "machine_frames_peak", "divergences", "stale_hits",
   ]

@@ -91,13 +91,15 @@ extension Processor where MMU: ~Copyable {
       return
     }
     if let address, isAccess {
-      guard try performStore(operation, store, at: address) else { return }
+      storeWasPerformed = try performStore(operation, store, at: address)
     } else if address == nil {
+      storeWasPerformed = true
       storeWasEmulated = backend.isTraced(store.address.page)
       if storeWasEmulated {
         machine.count(.trace, nil, store.address.page, cost: machine.description.costs.emulation, cpus.running.index)
       }
     }
+    guard storeWasPerformed else { return }
     write(store)
     if storeWasEmulated { try backend.stored(store, &cpus.running, &machine) }
   }
@@ -121,10 +123,9 @@ extension Processor where MMU: ~Copyable {
       noteUnexpected(outcome, address, access)
       return false
     }
-    if address.offset + UInt64(operation.size) > 0x1000 {
-      try translateAccess(VirtualAddress(address.page.advanced(by: 1).address.raw), access, second: 0)
-    }
-    return true
+    guard address.offset + UInt64(operation.size) > 0x1000 else { return true }
+    // Nothing is stored unless the second page translates too.
+    return try performs(access, VirtualAddress(address.page.advanced(by: 1).address.raw))
   }
 
   private mutating func write(_ store: TableStore) {
@@ -149,6 +150,11 @@ extension Processor where MMU: ~Copyable {
     let level = Int(operation.size)
     guard (1...5).contains(level) else { throw error("table of level \(level), expected 1 to 5") }
     let words = batch.tableWords(operation)
+    // A store that waits is older than these contents.
+    if let waiting = pending, case .tableStore(var store) = waiting.kind, store.address.page == page {
+      store.value = words[Int(store.address.offset >> 3)]
+      pending = PendingOperation(number: waiting.number, kind: .tableStore(store))
+    }
     machine.noteTable(page, level: level)
     oracle?.setTable(page, words)
     let frame = machine.physmap.machine(page)

@@ -21,6 +21,11 @@ extension Processor where MMU: ~Copyable {
     _ = try finish(translate(next, access), next, access)
   }
 
+  /// Translates one page of an access. Returns whether that part is performed.
+  mutating func performs(_ access: Access, _ address: VirtualAddress) throws(ReplayError) -> Bool {
+    try finish(translate(address, access), address, access)
+  }
+
   /// Judges the outcome of an access that is not a page-table store. Returns whether it was performed.
   private mutating func finish(
     _ outcome: TranslationOutcome, _ address: VirtualAddress, _ access: Access

@@ -16,6 +16,8 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
   var pending: PendingOperation?
   /// The store before was seen by the hypervisor, so its further entries are too.
   var storeWasEmulated = false
+  /// No fault stopped that store, so its further entries are stored too.
+  var storeWasPerformed = true
   /// Accesses by ``Access/code``, folded into the counters at the end of a batch.
   private var accesses = InlineArray<8, UInt64>(repeating: 0)
 

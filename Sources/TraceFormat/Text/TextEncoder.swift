@@ -14,7 +14,7 @@ struct TextEncoder: TraceEncoder {
 
   mutating func append(_ batch: OperationBatch, to output: OutputFile) throws(TraceError) {
     for number in 0..<batch.count {
-      print(batch.operations[number], in: batch)
+      spell(batch.operations[number], in: batch)
       if text.count >= 1 << 16 { try flush(to: output) }
     }
     try flush(to: output)
@@ -31,22 +31,22 @@ struct TextEncoder: TraceEncoder {
     Array((syntax.hasModes ? syntax.name.uppercased() : syntax.name).utf8)
   }
 
-  private mutating func print(_ operation: Operation, in batch: OperationBatch) {
+  private mutating func spell(_ operation: Operation, in batch: OperationBatch) {
     let index = Int(operation.kind.rawValue)
     text += operation.isUser ? names[index].user : names[index].supervisor
     var word = Int(operation.payload)
-    for field in syntaxes[index].fields { print(field, operation, &word, batch) }
+    for field in syntaxes[index].fields { spell(field, operation, &word, batch) }
     if operation.hasPayload {
       if let mark = syntaxes[index].mark {
         text.append(0x20)
         text += Array(mark.utf8)
       }
-      for field in syntaxes[index].optional { print(field, operation, &word, batch) }
+      for field in syntaxes[index].optional { spell(field, operation, &word, batch) }
     }
     text.append(0x0a)
   }
 
-  private mutating func print(
+  private mutating func spell(
     _ field: OperationSyntax.Field, _ operation: Operation, _ word: inout Int, _ batch: OperationBatch
   ) {
     if case .size(_, default: operation.size) = field { return }

@@ -3,19 +3,19 @@ import XCTest
 
 @testable import Machine
 
-/// Random guests in every mode: same true faults, same tables, nothing that the staleness oracle or an invariant objects
-/// to (design.md §8; semantics.md 6.5).
+/// Random guests in every mode: same true faults, same tables, nothing that the staleness oracle or an invariant
+/// objects to (design.md §8; semantics.md 6.5).
 final class DifferentialTests: XCTestCase {
   func testFlushingGuestsMeetTheSameFaultsInEveryMode() {
-    check(.flushing, seeds(150), [.native, .emulatedTLB, .shadow, .nested])
+    check(.flushing, seeds(70), [.native, .emulatedTLB, .shadow, .nested])
   }
 
   func testGuestsThatOmitFlushesMeetOnlyWhatTheArchitectureAllows() {
-    check(.omitting, seeds(150), [.native, .emulatedTLB, .shadow, .nested])
+    check(.omitting, seeds(70), [.native, .emulatedTLB, .shadow, .nested])
   }
 
   func testWellFormedGuestsRunUnderDirectPaging() {
-    check(.direct, seeds(60), Mode.allCases)
+    check(.direct, seeds(40), Mode.allCases)
   }
 
   /// Without caches a walk sees every change at once, so that A and D are exact too (semantics.md 1.5, 3.6).

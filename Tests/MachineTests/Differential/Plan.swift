@@ -9,7 +9,8 @@ struct Plan {
     case flushing
     /// Leaves flushes out: only the staleness oracle binds.
     case omitting
-    /// Flushes, and is well-formed enough for direct paging: each table has one level, nothing is reserved or recursive.
+    /// Flushes, and is well-formed enough for direct paging: each table has one level, nothing is reserved or
+    /// recursive.
     case direct
   }
 

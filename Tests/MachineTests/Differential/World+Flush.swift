@@ -67,8 +67,8 @@ extension World {
     guest.append(.loadCR4, cr4)
   }
 
-  /// Before an access: the flushes that other CPUs have asked for, and INVLPG of a global page that another address space
-  /// has mapped otherwise here.
+  /// Before an access: the flushes that other CPUs have asked for, and INVLPG of a global page that another address
+  /// space has mapped otherwise here.
   mutating func prepareAccess(_ va: UInt64) {
     guard plan.flavour != .omitting || random.oneIn(2) else { return }
     let pending = cpus[current].pending

@@ -20,7 +20,8 @@ struct SplitMix64: RandomNumberGenerator {
   mutating func pick<T>(_ values: [T]) -> T { values[below(values.count)] }
 }
 
-/// The seeds of a random test: `MEMLAB_SEED` alone if it is set, else `count` from a fixed start (or `MEMLAB_SEEDS` many).
+/// The seeds of a random test: `MEMLAB_SEED` alone if it is set, else `count` from a fixed start (or `MEMLAB_SEEDS`
+/// many).
 func seeds(_ count: Int) -> [UInt64] {
   let environment = ProcessInfo.processInfo.environment
   if let seed = environment["MEMLAB_SEED"].flatMap(UInt64.init) { return [seed] }

@@ -101,7 +101,8 @@ struct DirectBackend: Backend, ~Copyable {
   ) {
     unregister(page, &cpu, &machine)
     if port.isRegistered(page) {
-      // It is in use as a table all the while: what has changed changes one by one.
+      // It is in use as a table all the while: what has changed changes one by one. It may lead to what came before.
+      registerAnnounced(&cpu, &machine)
       for (index, word) in words.enumerated() {
         let address = page.entryAddress(index: index)
         let known = guestEntry(at: address, &machine)
