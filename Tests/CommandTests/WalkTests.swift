@@ -43,9 +43,9 @@ final class WalkTests: XCTestCase {
 
   func testCachesAreNamed() throws {
     let caches = ["--set", "nestedCaches.tlb.4K+2M+1G.entries=16", "--set", "nestedCaches.structures.pde=4"]
-    let hits = try lines(["2000", "--at", "9", "--mode", "nested"] + caches)
+    let hits = try lines(["2000", "--at", "8", "--mode", "nested"] + caches)
     XCTAssertTrue(hits.contains { $0.hasPrefix("- paging-structure cache:") && $0.hasSuffix("on at L1 the L1 table") })
-    let found = try lines(["1010", "--at", "9", "--mode", "nested"] + caches)
+    let found = try lines(["1010", "--at", "8", "--mode", "nested"] + caches)
     XCTAssertTrue(found.contains { $0.hasPrefix("L1 TLB: hit, machine page ") })
     XCTAssertTrue(
       found.contains { $0.hasPrefix("- nested TLB:") && $0.hasSuffix("nothing more to read the page") },

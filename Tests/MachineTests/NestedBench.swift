@@ -16,10 +16,11 @@ struct NestedBench: ~Copyable {
 
   init(
     _ keys: [String: String], guest flags: EntryFlags = [.present, .writable, .user], accessed: Bool = true,
-    caches: [Int: Int] = [:]
+    caches: [Int: Int] = [:], nestedCaches: [Int: Int] = [:]
   ) throws {
     var description = MachineDescription()
     description.pagingStructureCaches = caches
+    description.nestedStructureCaches = nestedCaches
     var configuration = Configuration(mode: .nested, machine: description, guest: .scenario)
     configuration.recordsEvents = true
     for (key, value) in keys {

@@ -108,6 +108,20 @@ final class NestedCacheTests: XCTestCase {
     }
   }
 
+  /// What a cache remembers of too few rights does not outlive the violation: the mended table is seen.
+  func testMendedRightsAreSeen() throws {
+    var bench = try NestedBench([:], nestedCaches: [2: 4, 3: 4])
+    bench.grant([.read, .execute], to: 0x20, level: 2)
+    XCTAssertEqual(bench.outcome(.load), "ok")
+    let store = Access(AccessKind.store, user: true)
+    guard case .fault(let fault) = bench.backend.walk(VirtualAddress(0), store, &bench.cpu, &bench.machine) else {
+      return XCTFail("the table grants no stores")
+    }
+    XCTAssertEqual(fault.nested?.description, "ept-violation 1aa")
+    guard case .retry = bench.backend.resolve(fault, &bench.cpu, &bench.machine) else { return XCTFail("no retry") }
+    XCTAssertEqual(bench.outcome(.store), "ok")
+  }
+
   /// An entry without the right, or without D, is no answer for such an access.
   func testTheNestedTLBAnswersOnlyWhatItMay() {
     var caches = NestedCaches(tlb: [TLBGeometry(PageSize.allCases, sets: 1, ways: 4)], structures: [:])
