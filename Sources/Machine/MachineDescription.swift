@@ -21,6 +21,10 @@ public struct MachineDescription: Hashable, Sendable {
   /// Entries of the paging-structure cache for each level of entry that it holds: 2 = PDE … 5 = PML5E (SDM 3A 4.10.3).
   /// Fully associative, LRU; none for a level that is missing.
   public var pagingStructureCaches: [Int: Int] = [:]
+  /// The nested TLB: arrays of translations from physical to machine pages; none if empty.
+  public var nestedTLB: [TLBGeometry] = []
+  /// As ``pagingStructureCaches``, for the entries of the nested table.
+  public var nestedStructureCaches: [Int: Int] = [:]
   /// Caches through which the walker's references go, nearest first.
   public var walkCaches: [CacheGeometry] = []
   public var costs = Costs()
@@ -36,19 +40,21 @@ public struct MachineDescription: Hashable, Sendable {
     if !(32...52).contains(maxPhysicalAddressBits) {
       return "maxphyaddr is \(maxPhysicalAddressBits), expected 32 to 52"
     }
-    for geometry in l1Instruction + l1Data + l2 {
+    for geometry in l1Instruction + l1Data + l2 + nestedTLB {
       if !isPlausible(geometry.sets, geometry.ways, limit: 1 << 20) {
         return "a TLB array of \(geometry.sets) sets and \(geometry.ways) ways, expected 1 or more, "
           + "at most 65,536 ways and 2^20 in all"
       }
       if geometry.pageSizes.isEmpty { return "a TLB array that holds no page size" }
     }
-    for array in [l1Instruction, l1Data, l2] {
+    for array in [l1Instruction, l1Data, l2, nestedTLB] {
       let sizes = array.flatMap(\.pageSizes)
       if Set(sizes).count != sizes.count { return "two TLB arrays of one level hold the same page size" }
     }
-    for (level, entries) in pagingStructureCaches where !(2...5).contains(level) || !(1...4096).contains(entries) {
-      return "a paging-structure cache of \(entries) entries for level \(level), expected 1 to 4096 for level 2 to 5"
+    for caches in [pagingStructureCaches, nestedStructureCaches] {
+      for (level, entries) in caches where !(2...5).contains(level) || !(1...4096).contains(entries) {
+        return "a paging-structure cache of \(entries) entries for level \(level), expected 1 to 4096 for level 2 to 5"
+      }
     }
     for cache in walkCaches where !isPlausible(cache.sets, cache.ways, limit: 1 << 24) {
       return "a walk cache of \(cache.sets) sets and \(cache.ways) ways, expected 1 or more, "

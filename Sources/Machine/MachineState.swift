@@ -16,6 +16,8 @@ struct MachineState: ~Copyable {
   var log: Log
   /// Pages of physical memory; page numbers from here on are device memory.
   var ramPages: UInt64
+  /// The steps of walks, if somebody asks for them.
+  var notes: WalkNotes?
   /// Number of the operation that is carried out.
   var operation: UInt64 = 0
   /// Counts the flushes of all CPUs. A CPU that does not run is flushed when it runs next: nobody can tell.
@@ -31,7 +33,8 @@ struct MachineState: ~Copyable {
     settings = configuration.settings
     guest = configuration.guest
     physmap = Physmap(isIdentity: configuration.mode == .native)
-    walkCache = WalkCache(description.walkCaches, memory: description.costs.memory)
+    let walkCaches = settings.walkCaches == .none ? [] : description.walkCaches
+    walkCache = WalkCache(walkCaches, memory: description.costs.memory)
     log = Log(recordsEvents: configuration.recordsEvents)
     ramPages = min(Self.defaultRAM, 1 << UInt64(description.maxPhysicalAddressBits)) >> 12
   }
@@ -53,7 +56,10 @@ struct MachineState: ~Copyable {
 
   /// Carries out the flush that other CPUs asked of this one.
   mutating func catchUp(_ cpu: inout VirtualCPU) {
-    if cpu.flushClock < flushClock { cpu.flushAll() }
+    if cpu.flushClock < flushClock {
+      cpu.flushAll()
+      cpu.nested.removeAll()
+    }
     cpu.flushClock = flushClock
   }
 

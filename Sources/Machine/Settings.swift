@@ -15,6 +15,10 @@ public struct Settings: Hashable, Sendable {
 
   /// The design of the shadow tables.
   public var shadow = ShadowSettings()
+  /// Which of the machine's caches of walks there are.
+  var walkCaches = WalkCaches.all
+  /// The keys `nested.…` that came later.
+  var nested = NestedSettings()
 
   public init() {}
 

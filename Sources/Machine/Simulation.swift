@@ -46,6 +46,12 @@ public final class Simulation {
   /// The events since the last call, in order.
   public func takeEvents() -> [Event] { processor.cold.takeEvents() }
 
+  /// Translates an address for an access, and tells each step. It changes what a real access would change, so it is for
+  /// the end of a run.
+  public func explain(_ address: VirtualAddress, _ access: Access) throws(ReplayError) -> [WalkStep] {
+    try processor.cold.explain(address, access)
+  }
+
   /// The guest's page tables as they are now: each word of each page that the trace calls a table, by physical address,
   /// in the guest's own terms in every mode.
   public func guestTables() -> [UInt64: UInt64] { processor.cold.guestTables() }
@@ -100,6 +106,7 @@ private protocol ColdProcessor: AnyObject {
   func checkInvariants()
   func finish() throws(ReplayError)
   func takeEvents() -> [Event]
+  func explain(_ address: VirtualAddress, _ access: Access) throws(ReplayError) -> [WalkStep]
   func guestTables() -> [UInt64: UInt64]
 }
 
@@ -120,5 +127,10 @@ private final class ProcessorBox<MMU: Backend & ~Copyable>: ColdProcessor {
   }
 
   func takeEvents() -> [Event] { processor.machine.log.takeEvents() }
+
+  func explain(_ address: VirtualAddress, _ access: Access) throws(ReplayError) -> [WalkStep] {
+    try processor.explain(address, access)
+  }
+
   func guestTables() -> [UInt64: UInt64] { processor.guestTables() }
 }

@@ -18,6 +18,12 @@ final class Group {
   /// The whole path of a key.
   func name(_ key: String) -> String { path.isEmpty ? key : path + "." + key }
 
+  /// Whether there is such a key, which may be missing.
+  func has(_ key: String) -> Bool {
+    known.insert(key)
+    return members[key] != nil
+  }
+
   func group(_ key: String) throws(MachineReader.Problem) -> Group { try Group(value(key), path: name(key)) }
 
   /// A list of objects; each is known by its `name`, as in a path of `--set`.

@@ -20,6 +20,12 @@ enum MachineReader {
     machine.l2 = try arrays(tlb.group("l2"))
     try tlb.finish()
     machine.pagingStructureCaches = try pagingStructureCaches(top.group("pagingStructureCaches"))
+    if top.has("nestedCaches") {
+      let nested = try top.group("nestedCaches")
+      machine.nestedTLB = try arrays(nested.group("tlb"))
+      machine.nestedStructureCaches = try pagingStructureCaches(nested.group("structures"))
+      try nested.finish()
+    }
     machine.walkCaches = try walkCaches(top.list("walkCaches"))
     machine.costs = try costs(top.group("costs"))
     try top.finish(allowing: ["sources"])

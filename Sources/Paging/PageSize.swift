@@ -12,6 +12,8 @@ public enum PageSize: UInt8, CaseIterable, Comparable, Sendable {
   @inlinable public var pageShift: UInt64 { 9 * UInt64(rawValue) - 9 }
   /// Size in 4 KiB pages: 1, 512, 262,144.
   @inlinable public var pages: UInt64 { 1 << pageShift }
+  /// Number of the first 4 KiB page of the page of this size that holds page number `page`.
+  @inlinable public func first(_ page: UInt64) -> UInt64 { (page &>> pageShift) &<< pageShift }
   /// "4K", "2M", "1G".
   public var name: String { ["4K", "2M", "1G"][Int(rawValue) - 1] }
 

@@ -68,7 +68,9 @@ public enum CounterTable {
   ]
 
   /// The columns that came later still: behind `settings`.
-  static let latest: [Column] = [
+  static let latest: [Column] = shadowing + walks
+
+  private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
     Column("trace_faults_rom") { $0.traceFaultsROM },
     Column("trace_faults_frame_buffer") { $0.traceFaultsFrameBuffer },
@@ -93,6 +95,16 @@ public enum CounterTable {
     Column("cause_device") { $0.causeDevice },
     Column("cause_upgrade") { $0.causeUpgrade },
   ]
+
+  /// The walker's references by dimension and level, and what the caches spared it.
+  private static let walks: [Column] =
+    (1...5).map { level in Column("walk_refs_l\(level)") { $0.referencesByLevel[level] } }
+    + (1...5).map { level in Column("walk_refs_nested_l\(level)") { $0.nestedReferencesByLevel[level] } }
+    + [
+      Column("psc_hits") { $0.structureCacheHits },
+      Column("nested_psc_hits") { $0.nestedStructureCacheHits },
+      Column("nested_tlb_hits") { $0.nestedTLBHits },
+    ]
 
   /// Every counter, in the order of the columns.
   public static var columns: [Column] { early + late + latest }

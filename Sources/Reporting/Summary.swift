@@ -64,6 +64,10 @@ public enum Summary {
     table.sum("  to guest tables") { $0.walkReferencesGuest }
     table.sum("  to the nested table") { $0.walkReferencesNested }
     table.ratio("  a walk", of: { $0.walks }) { $0.walkReferences }
+    table.ratio("  a TLB miss", of: { $0.tlbMisses }) { $0.walkReferences }
+    table.sum("hits of paging-structure caches") { $0.structureCacheHits }
+    table.sum("  for the nested table") { $0.nestedStructureCacheHits }
+    table.sum("hits of the nested TLB") { $0.nestedTLBHits }
   }
 
   private static func faults(_ table: inout Builder) {

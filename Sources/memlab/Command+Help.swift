@@ -5,6 +5,7 @@ extension Command {
     each one costs.
 
       memlab replay TRACE…    run traces under one or several modes, report the counters
+      memlab walk TRACE ADDR  show every step of one address's translation at one place of a trace
       memlab inspect TRACE…   show what a trace holds
       memlab convert IN OUT   turn a trace into the binary or the text form
       memlab modes            list the ways of virtualizing, and the settings that --set takes
@@ -19,9 +20,27 @@ extension Command {
     """
   }
 
+  private static let walkHelp = """
+    memlab walk TRACE ADDRESS --at N [OPTION…]
+
+    Replays the first N operations of a trace, then translates an address (hexadecimal) and shows every step: what the
+    TLBs have, each page-table entry that the walker reads with its address, value and level, which cache answers
+    instead, faults and what comes of them. In mode nested also as the grid of the textbooks.
+
+      --at N                number of the operation before which the address is translated
+      --mode MODE           one of `memlab modes`. Default: nested
+      --access KIND         r, w, x: load, store, fetch in user mode; R, W, X in supervisor mode. Default: r, or R in
+                            the upper half of the addresses
+      --machine NAME|FILE   simulated machine; see `memlab machines`. Default: skylake
+      --set KEY=VALUE       as for replay; may be given several times
+      --format NAME         read the trace as raw, text or binary rather than by its first bytes
+
+    """
+
   var explanation: String {
     switch self {
     case .replay: Self.replayHelp
+    case .walk: Self.walkHelp
     case .inspect:
       """
       memlab inspect TRACE… [--limit N] [--format NAME]

@@ -65,7 +65,7 @@ struct ReplayCommand {
   }
 
   /// Modes in the order in which they were named, each once.
-  private static func modes(_ list: String) throws(Failure) -> [Mode] {
+  static func modes(_ list: String) throws(Failure) -> [Mode] {
     var modes: [Mode] = []
     for name in list.split(separator: ",", omittingEmptySubsequences: false).map(String.init) {
       let named = name == "all" ? Mode.allCases : Mode(rawValue: name).map { [$0] } ?? []
@@ -76,7 +76,7 @@ struct ReplayCommand {
   }
 
   /// The machine and the settings after each `--set`.
-  private static func configured(
+  static func configured(
     _ name: String?, _ changes: [String]
   ) throws(Failure) -> (MachineDescription, Settings) {
     var settings = Settings()

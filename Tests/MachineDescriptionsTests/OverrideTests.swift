@@ -51,7 +51,7 @@ final class OverrideTests: XCTestCase {
     assertRefused(
       "cost", "1",
       "no key 'cost': the keys of machine skylake are maxphyaddr, hugePages, fiveLevels, pcid, tlb, "
-        + "pagingStructureCaches, walkCaches, costs")
+        + "pagingStructureCaches, nestedCaches, walkCaches, costs")
   }
 
   func testNamesAndSourcesAreNoFigures() {

@@ -57,6 +57,7 @@ final class SummaryTests: XCTestCase {
         walk references                 15,000      15,020
           to guest tables               15,000           0
           a walk                          1.50        1.50
+          a TLB miss                      1.50        1.50
       faults
         true faults                          4           4
         hidden faults                        0           6

@@ -87,6 +87,16 @@ public struct Counters: Hashable, Sendable {
   public var causeUpgrade: UInt64 = 0
   /// Rows of the frame buffer that were stored to at least once.
   public var frameBufferDirtyRows: UInt64 = 0
+  /// References by level of the table, 1 to 5: to the tables that the virtual address goes through (the guest's, under
+  /// shadow paging the hypervisor's), and to the nested table. Together they are ``walkReferences``.
+  public var referencesByLevel = LevelCounts()
+  public var nestedReferencesByLevel = LevelCounts()
+  /// Walks that a paging-structure cache let begin below the top.
+  public var structureCacheHits: UInt64 = 0
+  /// The same of walks of the nested table.
+  public var nestedStructureCacheHits: UInt64 = 0
+  /// Translations of physical pages that the nested TLB spared.
+  public var nestedTLBHits: UInt64 = 0
 
   public init() {}
 

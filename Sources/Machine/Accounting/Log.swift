@@ -54,6 +54,7 @@ extension MachineState {
     var event = Event(operation: operation, cpu: cpu, kind: .hiddenFault, cause: cause.rawValue)
     event.virtual = fault?.address
     if let page { event.physical = PhysicalAddress(page.address.raw | (fault?.address.offset ?? 0)) }
+    if let nested = fault?.nested { (event.physical, event.result) = (nested.place, nested.description) }
     event.code = fault?.code
     log.append(event)
   }

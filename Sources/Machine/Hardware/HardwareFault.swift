@@ -1,15 +1,13 @@
 internal import Paging
 
-/// What stopped a hardware walk: a page fault, or under nested paging a violation.
+/// What stopped a hardware walk: a page fault, or under nested paging a nested fault.
 struct HardwareFault {
   var address: VirtualAddress
   var access: Access
-  /// The page-fault error code; of a violation: the part that describes the access, and `present` if rights lacked.
+  /// The page-fault error code; of a nested fault: the part that describes the access, and `present` if rights lacked.
   var code: PageFaultCode
-  /// Under nested paging: the physical address whose nested translation failed. Nil: an ordinary page fault.
-  var violation: PhysicalAddress?
-  /// The violation came from reading an entry of the guest's tables, not from the access itself.
-  var isTableAccess = false
+  /// Under nested paging: why a translation of the nested table failed. Nil: an ordinary page fault.
+  var nested: NestedFault?
   /// The walk began with rights of a paging-structure cache, which may be fewer than the tables now grant.
   var reliesOnCachedRights = false
 }

@@ -3,8 +3,9 @@ internal import Paging
 /// The paging-structure cache for entries of one level (SDM 3A 4.10.3): fully associative, exact LRU.
 ///
 /// An entry holds the table that a paging-structure entry points to, and the rights that the walk had accumulated there.
-/// It is never global. Under nested paging the table is a machine page: a combined mapping (SDM 3C 29.4.1).
-struct PagingStructureCache: ~Copyable {
+/// It is never global. Under nested paging the table is a machine page: a combined mapping (SDM 3C 29.4.1). `Space` is what
+/// the entries translate: virtual addresses, or in the caches of the nested table physical ones.
+struct PagingStructureCache<Space>: ~Copyable {
   /// Level of the entries it holds: 2 = PDE … 5 = PML5E.
   let level: Int
   private let array: RecencyArray
@@ -17,30 +18,33 @@ struct PagingStructureCache: ~Copyable {
 
   deinit { array.free() }
 
-  private static func value(_ table: MPN, _ rights: Rights) -> UInt64 {
-    table.raw << 12 | UInt64(rights.raw) << 1 | 1
+  /// Bit 0 set, 1…3 the rights, 4 the table is read-only, 12…51 its address.
+  private static func value(_ table: MPN, _ rights: Rights, _ isWritable: Bool) -> UInt64 {
+    table.raw << 12 | (isWritable ? 0 : 1 << 4) | UInt64(rights.raw) << 1 | 1
   }
 
   /// Linear-address bits 56 up to those that index this level, one more so that no tag is 0, then VPID and PCID.
-  private func tag(_ address: VirtualAddress, context: UInt64) -> UInt64 {
+  private func tag(_ address: Address<Space>, context: UInt64) -> UInt64 {
     (((address.raw & 0x1ff_ffff_ffff_ffff) &>> UInt64(3 + 9 * level)) &<< 1 | 1) &<< 17 | context
   }
 
   /// Where the walk of an address may begin; the entry becomes the latest.
-  @inline(__always) func lookUp(_ address: VirtualAddress, context: UInt64) -> WalkStart? {
+  @inline(__always) func lookUp(_ address: Address<Space>, context: UInt64) -> WalkStart? {
     let tag = tag(address, context: context)
     var value = array.latest(0, tag)
     if value == 0 { value = array.search(0, tag) }
-    return value == 0
-      ? nil : WalkStart(level: level - 1, table: MPN(value >> 12), rights: Rights(raw: UInt8(value >> 1 & 7)))
+    if value == 0 { return nil }
+    return WalkStart(
+      level: level - 1, table: MPN(value >> 12), rights: Rights(raw: UInt8(value >> 1 & 7)),
+      isWritable: value >> 4 & 1 == 0)
   }
 
-  func fill(_ address: VirtualAddress, context: UInt64, table: MPN, rights: Rights) {
-    array.replace(0, tag(address, context: context), Self.value(table, rights))
+  func fill(_ address: Address<Space>, context: UInt64, table: MPN, rights: Rights, isWritable: Bool = true) {
+    array.replace(0, tag(address, context: context), Self.value(table, rights, isWritable))
   }
 
   /// Drops what one address would use.
-  func remove(_ address: VirtualAddress, context: UInt64) {
+  func remove(_ address: Address<Space>, context: UInt64) {
     let tag = tag(address, context: context)
     array.removeAll { $0.tag == tag }
   }

@@ -93,7 +93,7 @@ extension Processor where MMU: ~Copyable {
     return walkUntilSettled(address, access, isNew: first | second == 0)
   }
 
-  private mutating func start() throws(ReplayError) {
+  mutating func start() throws(ReplayError) {
     try settlePending()
     oracle?.started(cpus.running.registers, cpus.running.index)
     try backend.start(&cpus.running, &machine, isFirst: !hasStarted)
@@ -136,7 +136,7 @@ extension Processor where MMU: ~Copyable {
 
   /// Has a fault resolved; nil: walk again.
   private mutating func settle(_ fault: HardwareFault) -> TranslationOutcome? {
-    if fault.violation == nil { cpus.running.dropAfterFault(fault.address) }
+    if fault.nested == nil { cpus.running.dropAfterFault(fault.address) }
     // More rights need no flush (SDM 3A 4.10.4.3): the fault may be spurious, and the next walk begins at the root.
     if fault.reliesOnCachedRights && !machine.settings.hasSpuriousFaults { return nil }
     switch backend.resolve(fault, &cpus.running, &machine) {

@@ -13,6 +13,8 @@ struct Translation: Equatable {
   var isDirty: Bool
   /// G of the leaf, with CR4.PGE.
   var isGlobal: Bool
+  /// Accesses that the nested dimension refuses, whatever the guest's tables and registers say (``Access/bit``s).
+  var refused: UInt64 = 0
 
   /// The 4 KiB frame of one virtual page inside.
   func frame(of page: VPN) -> MPN { MPN(frame.raw + page.raw % size.pages) }
@@ -54,8 +56,8 @@ struct TLBEntry: BitwiseCopyable {
 }
 
 /// The layout of ``TLBEntry/data``: bits 0…6 the allowed accesses (``Access/bit``), 7…9 the rights, 10 D, 11 G, 12…51 the
-/// frame's address, 52…53 the size of the guest's page, 54…55 the entry's own. Stores are not among the allowed while D
-/// is clear.
+/// frame's address, 52…53 the size of the guest's page, 54…55 the entry's own, 56…62 the accesses that the nested dimension
+/// refuses. Stores are not among the allowed while D is clear.
 enum TLBData {
   static var allowed: UInt64 { 0x7f }
   static var stores: UInt64 { 0x22 }
@@ -66,14 +68,16 @@ enum TLBData {
   static func make(_ translation: Translation, allowed: UInt64) -> UInt64 {
     let flags = (translation.isDirty ? dirty : 0) | (translation.isGlobal ? global : 0)
     let sizes = UInt64(translation.guestSize.rawValue) << 52 | UInt64(translation.size.rawValue) << 54
-    let granted = translation.isDirty ? allowed : allowed & ~stores
-    return granted | UInt64(translation.rights.raw) << 7 | flags | translation.frame.raw << 12 | sizes
+    let granted = (translation.isDirty ? allowed : allowed & ~stores) & ~translation.refused
+    let rights = UInt64(translation.rights.raw) << 7 | translation.refused << 56
+    return granted | rights | flags | translation.frame.raw << 12 | sizes
   }
 
   /// The same entry with the allowed accesses worked out again, after a control register has changed.
   static func refreshed(_ data: UInt64, under controls: PagingControls) -> UInt64 {
     var allowed = rights(data).allowed(under: controls)
     if data & dirty == 0 { allowed &= ~stores }
+    allowed &= ~(data >> 56 & TLBData.allowed)
     return data & ~TLBData.allowed | allowed
   }
 

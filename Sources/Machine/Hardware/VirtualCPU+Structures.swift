@@ -1,30 +1,41 @@
 internal import Paging
 
-/// The paging-structure caches of one CPU, one for each level of entry; those that the machine lacks have no capacity.
-struct PagingStructureCaches: ~Copyable {
-  private let level2: PagingStructureCache
-  private let level3: PagingStructureCache
-  private let level4: PagingStructureCache
-  private let level5: PagingStructureCache
+/// The paging-structure caches of one CPU and one dimension, one for each level of entry; those that the machine lacks have no capacity.
+struct PagingStructureCaches<Space>: ~Copyable {
+  private let level2: PagingStructureCache<Space>
+  private let level3: PagingStructureCache<Space>
+  private let level4: PagingStructureCache<Space>
+  private let level5: PagingStructureCache<Space>
+  /// There is no cache.
+  let isEmpty: Bool
 
   init(_ capacities: [Int: Int]) {
+    isEmpty = capacities.isEmpty
     level2 = PagingStructureCache(level: 2, capacity: capacities[2] ?? 0)
     level3 = PagingStructureCache(level: 3, capacity: capacities[3] ?? 0)
     level4 = PagingStructureCache(level: 4, capacity: capacities[4] ?? 0)
     level5 = PagingStructureCache(level: 5, capacity: capacities[5] ?? 0)
   }
 
-  func forEach(_ body: (borrowing PagingStructureCache) -> Void) {
+  func forEach(_ body: (borrowing PagingStructureCache<Space>) -> Void) {
     body(level2)
     body(level3)
     body(level4)
     body(level5)
   }
 
+  /// Enters the table that an entry, of the level that `entry` names, points to. No context.
+  func fill(_ address: Address<Space>, _ entry: WalkStart) {
+    forEach { cache in
+      if cache.level == entry.level { cache.fill(address, context: 0, table: entry.table, rights: entry.rights) }
+    }
+  }
+
   /// What the deepest entry for an address knows: the table from which the walk goes on, its level, the rights so far.
   @inline(__always)
-  func start(_ address: VirtualAddress, context: UInt64) -> WalkStart? {
-    level2.lookUp(address, context: context) ?? level3.lookUp(address, context: context)
+  func start(_ address: Address<Space>, context: UInt64) -> WalkStart? {
+    if isEmpty { return nil }
+    return level2.lookUp(address, context: context) ?? level3.lookUp(address, context: context)
       ?? level4.lookUp(address, context: context) ?? level5.lookUp(address, context: context)
   }
 }

@@ -24,7 +24,9 @@ struct VirtualCPU: ~Copyable {
   var fetches: TLBLevel
   var data: TLBLevel
   var second: TLBLevel
-  var structures: PagingStructureCaches
+  var structures: PagingStructureCaches<VirtualSpace>
+  /// Of the nested table; empty in other modes.
+  var nested: NestedCaches
   /// VPID and PCID as in ``TLBEntry/tag``.
   var context: UInt64 = 0
   /// An access has been made: register loads from now on are instructions, before it they set the state.
@@ -41,7 +43,12 @@ struct VirtualCPU: ~Copyable {
     fetches = TLBLevel(description.l1Instruction)
     data = TLBLevel(description.l1Data)
     second = TLBLevel(description.l2)
-    structures = PagingStructureCaches(description.pagingStructureCaches)
+    let caches = machine.settings.walkCaches
+    structures = PagingStructureCaches(caches == .none ? [:] : description.pagingStructureCaches)
+    nested =
+      caches == .all
+      ? NestedCaches(tlb: description.nestedTLB, structures: description.nestedStructureCaches)
+      : NestedCaches(tlb: [], structures: [:])
     guestControls = machine.controls(for: registers)
     hardwareControls = guestControls
     flushClock = machine.flushClock

@@ -10,11 +10,12 @@ extension MachineState {
     counters.walks += 1
     let controls = cpu.hardwareControls
     var start = WalkStart(level: controls.levels, table: cpu.root, rights: .all)
-    if let cached = cpu.structures.start(address, context: cpu.context) { start = cached }
+    if let cached = startOfWalk(address, &cpu) { start = cached }
     var (level, table, rights) = (start.level, start.table, start.rights)
     var common = PageTableEntry<MachineSpace>(.max)
     while true {
-      let entry = readEntry(at: table.entryAddress(address, level: level))
+      let entry = PageTableEntry<MachineSpace>(
+        readEntry(at: table.entryAddress(address, level: level), level: level, .guest))
       guard entry.isPresent else { return fault(address, access, [], controls) }
       guard entry.reservedBits(level: level, under: controls) == 0 else {
         return fault(address, access, [.present, .reserved], controls)
@@ -61,14 +62,6 @@ extension MachineState {
     return leaf
   }
 
-  /// One reference of the walker to a page-table entry.
-  @inline(__always)
-  private mutating func readEntry(at address: MachineAddress) -> PageTableEntry<MachineSpace> {
-    counters.walkReferences += 1
-    counters.cyclesTranslation += walkCache.cycles(of: address)
-    return PageTableEntry(memory.read(address))
-  }
-
   private func fault(
     _ address: VirtualAddress, _ access: Access, _ cause: PageFaultCode, _ controls: PagingControls,
     reliesOnCachedRights: Bool = false
@@ -86,6 +79,8 @@ struct WalkStart {
   var table: MPN
   /// What the entries above grant.
   var rights: Rights
+  /// Under nested paging: the nested table lets the processor write to the table.
+  var isWritable = true
 }
 
 /// The entries that a walk has read, from its first level down, and the rights accumulated at each.
@@ -93,6 +88,8 @@ struct WalkPath {
   private var addresses = InlineArray<6, MachineAddress>(repeating: MachineAddress(0))
   private var entries = InlineArray<6, PageTableEntry<MachineSpace>>(repeating: PageTableEntry(0))
   private var rights = InlineArray<6, Rights>(repeating: .all)
+  /// By level of entry, a bit: the table that it points to must not be written.
+  private var readOnlyTables: UInt8 = 0
   private let top: Int
   private var bottom: Int
 
@@ -102,19 +99,34 @@ struct WalkPath {
   }
 
   mutating func append(
-    _ level: Int, _ address: MachineAddress, _ entry: PageTableEntry<MachineSpace>, _ rights: Rights
+    _ level: Int, _ address: MachineAddress, _ entry: PageTableEntry<MachineSpace>, _ rights: Rights,
+    isWritable: Bool = true
   ) {
+    if !isWritable { readOnlyTables |= 1 &<< UInt8(level) }
     addresses[level] = address
     entries[level] = entry
     self.rights[level] = rights
     bottom = level
   }
 
+  /// The uppermost level, of those for which the condition holds, whose entry must be written: A or D is missing.
+  @inline(__always) func firstUpdate(_ access: Access, where condition: (Int) -> Bool) -> Int? {
+    var level = top
+    while level >= bottom {
+      if condition(level) && !entries[level].contains(flags(access, level)) { return level }
+      level -= 1
+    }
+    return nil
+  }
+
+  @inline(__always) private func flags(_ access: Access, _ level: Int) -> EntryFlags {
+    level == bottom && access.isStore ? [.accessed, .dirty] : .accessed
+  }
+
   /// Sets A in every entry, and D in the leaf for a store; returns the leaf as it then is.
   mutating func complete(_ access: Access, memory: inout MachineMemory) -> PageTableEntry<MachineSpace> {
     for level in bottom...top {
-      var flags: EntryFlags = .accessed
-      if level == bottom && access.isStore { flags.insert(.dirty) }
+      let flags = flags(access, level)
       // The word is read again: a table may contain an entry that points to itself, so that one word is two entries.
       if !entries[level].contains(flags) { memory.set(flags.rawValue, at: addresses[level]) }
       entries[level] = entries[level].setting(flags)
@@ -128,7 +140,9 @@ struct WalkPath {
     let context = cpu.context
     cpu.structures.forEach { cache in
       guard cache.level > bottom && cache.level <= top else { return }
-      cache.fill(address, context: context, table: entries[cache.level].frame, rights: rights[cache.level])
+      cache.fill(
+        address, context: context, table: entries[cache.level].frame, rights: rights[cache.level],
+        isWritable: readOnlyTables >> UInt8(cache.level) & 1 == 0)
     }
   }
 }

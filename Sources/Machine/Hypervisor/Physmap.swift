@@ -15,6 +15,8 @@ struct Physmap {
   private var latest: (physical: UInt64, machine: UInt64) = (.max, 0)
   private var freeFrames: [MPN] = []
   private var nextFrame: UInt64 = 0
+  /// Free frames for tables larger than a page.
+  private var block: Range<UInt64> = 0..<0
   /// Frames that the hypervisor holds for itself.
   private(set) var ownFrames: UInt64 = 0
   private(set) var ownFramesPeak: UInt64 = 0
@@ -65,6 +67,22 @@ struct Physmap {
     nextFrame += 1
     if nextFrame & (1 << Self.regionShift - 1) == 0 { nextFrame = claimRegion() << Self.regionShift }
     return MPN(frame)
+  }
+
+  /// Frames in a row for a table larger than a page, aligned to its size; `count` is a power of two.
+  mutating func allocateFrames(_ count: UInt64) -> MPN {
+    if count == 1 { return allocateFrame() }
+    ownFrames += count
+    ownFramesPeak = max(ownFramesPeak, ownFrames)
+    var first = (block.lowerBound + count - 1) / count * count
+    if first + count > block.upperBound {
+      first = claimRegion() << Self.regionShift
+      var end = first + (1 << Self.regionShift)
+      while end < first + count { end = (claimRegion() + 1) << Self.regionShift }
+      block = first..<end
+    }
+    block = first + count..<block.upperBound
+    return MPN(first)
   }
 
   /// Takes a frame back.

@@ -47,7 +47,9 @@ final class DifferentialTests: XCTestCase {
   }
 
   private func problem(_ plan: Plan, _ world: World, _ mode: Mode, _ isExact: Bool) -> String? {
-    let settings = plan.settings(isExact: isExact)
+    var settings = plan.settings(isExact: isExact)
+    settings.isNestedTableEager = plan.isNestedTableEager
+    settings.nested = plan.nested
     do {
       let outcome = try world.guest.run(mode, on: plan.machine, settings, batch: 1 + Int(plan.seed % 16))
       if let divergence = outcome.divergences.first {
@@ -90,6 +92,7 @@ final class DifferentialTests: XCTestCase {
   private func sumProblem(_ c: Counters, _ mode: Mode) -> String? {
     if c.translations != c.tlbL1Hits + c.tlbL2Hits + c.tlbMisses { return "translations \(c)" }
     if c.walks < c.tlbMisses { return "walks \(c)" }
+    if c.walkReferences != c.referencesByLevel.sum + c.nestedReferencesByLevel.sum { return "levels \(c)" }
     switch mode {
     case .native:
       if c.exits + c.hiddenFaults != 0 || c.walkReferences != c.walkReferencesGuest { return "native \(c)" }

@@ -25,6 +25,8 @@ struct Plan {
   /// Entries may lead to any table, whatever its level, themselves included.
   var isTangled: Bool
   var seed: UInt64
+  var nested = NestedSettings()
+  var isNestedTableEager = false
 
   init(_ flavour: Flavour, seed: UInt64, machine: MachineDescription? = nil) {
     var random = SplitMix64(seed: seed &* 0x1000_0001)
@@ -38,6 +40,21 @@ struct Plan {
     sharesPCID = flavour == .omitting && random.oneIn(4)
     let drawn = random.pick([MachineDescription.roomy, .roomy, .tight, .plainTLB, .bareFiveLevels])
     self.machine = machine ?? drawn
+    drawNested(&random, hasCaches: machine == nil)
+  }
+
+  /// The settings of nested paging, and its caches.
+  private mutating func drawNested(_ random: inout SplitMix64, hasCaches: Bool) {
+    nested.format = random.oneIn(2) ? .npt : .ept
+    nested.hasAccessedDirty = random.oneIn(2)
+    nested.hasVPID = random.oneIn(2)
+    nested.levels = random.pick([4, 4, 5, 2, 1])
+    nested.page = nested.levels == 1 ? .small : random.pick(nested.levels == 2 ? [.small, .huge] : PageSize.allCases)
+    nested.isTLBForTablesOnly = random.oneIn(3)
+    isNestedTableEager = random.oneIn(4) && nested.page == .huge
+    guard hasCaches else { return }
+    if random.oneIn(2) { machine.nestedTLB = [TLBGeometry(PageSize.allCases, sets: 1, ways: 1 + random.below(6))] }
+    if random.oneIn(2) { machine.nestedStructureCaches = [2: 1 + random.below(4), 3: 2, 4: 1] }
   }
 
   /// Steps of a random length: each is its kind and the dice that decide its particulars.

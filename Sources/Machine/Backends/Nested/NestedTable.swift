@@ -1,47 +1,114 @@
 internal import Paging
 
-/// The hypervisor's table from physical to machine pages that the hardware walks beside the guest's: four levels of
-/// extended page tables (SDM 3C 29.3.2), 4 KiB pages.
+/// The hypervisor's table from physical to machine pages that the hardware walks beside the guest's (SDM 3C 29.3.2; AMD
+/// APM 2 15.25).
 struct NestedTable {
-  let root: MPN
-  static var levels: Int { 4 }
-  /// Bits 2…0 of an entry: read, write, execute. An entry with none of them is not present.
-  private static var all: UInt64 { 7 }
+  let rules: NestedEntryRules
+  private(set) var shape: NestedShape
+  private(set) var root = MPN(0)
 
-  init(_ machine: inout MachineState) { root = machine.allocateTable() }
-
-  /// The hardware's translation of a physical page: the machine page, or nil if the table does not have it.
-  @inline(__always) func walk(_ page: PPN, _ machine: inout MachineState) -> MPN? {
-    var table = root
-    for level in (1...Self.levels).reversed() {
-      let place = Self.place(page, in: table, level: level)
-      machine.counters.walkReferences += 1
-      machine.counters.walkReferencesNested += 1
-      machine.counters.cyclesTranslation += machine.walkCache.cycles(of: place)
-      let entry = machine.memory.read(place)
-      if entry & Self.all == 0 { return nil }
-      table = MPN(entry >> 12 & 0xff_ffff_ffff)
-    }
-    return table
+  /// Not there yet; see `fit`.
+  init(_ machine: borrowing MachineState) {
+    let settings = machine.settings.nested
+    rules = NestedEntryRules(settings, maxPhysicalAddressBits: machine.description.maxPhysicalAddressBits)
+    shape = NestedShape(levels: settings.levels, ramPages: machine.ramPages)
   }
 
-  /// Enters a page, with the tables on the way.
-  func fill(_ page: PPN, _ machine: inout MachineState) {
-    var table = root
-    for level in (2...Self.levels).reversed() {
-      let place = Self.place(page, in: table, level: level)
-      var entry = machine.memory.read(place)
-      if entry & Self.all == 0 {
-        entry = machine.allocateTable().address.raw | Self.all
-        machine.memory.write(place, entry)
+  /// Makes the empty table, as large as the RAM demands.
+  mutating func fit(_ machine: inout MachineState) {
+    shape = NestedShape(levels: shape.levels, ramPages: machine.ramPages)
+    root = machine.allocateTable(frames: shape.tableFrames)
+  }
+
+  /// The hardware's translation of a physical address.
+  @inline(__always) func walk(
+    _ address: PhysicalAddress, _ access: NestedAccess, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> NestedOutcome {
+    let page = address.page
+    let usesTLB = !access.isFinal || !machine.settings.nested.isTLBForTablesOnly
+    if usesTLB, let found = cpu.nested.translation(page, for: access.needed) {
+      machine.counters.nestedTLBHits += 1
+      if machine.notes != nil { machine.notes?.hit(.nestedTLB, nextLevel: 0, found.frame) }
+      return .translated(found)
+    }
+    guard page.raw &>> shape.pageBits == 0 else { return .fault(rules.fault(address, access, granted: nil)) }
+    var (level, table, rights) = start(address, &cpu, &machine)
+    let top = level
+    var places = InlineArray<6, MachineAddress>(repeating: MachineAddress(0))
+    var passed = InlineArray<6, WalkStart>(repeating: WalkStart(level: 0, table: root, rights: .all))
+    while true {
+      let place = shape.place(page, in: table, level: level)
+      places[level] = place
+      let entry = machine.readNestedEntry(at: place, level: level)
+      let architectural = shape.architecturalLevel(level)
+      switch rules.judge(entry, level: architectural) {
+      case .absent: return .fault(rules.fault(address, access, granted: nil))
+      case .malformed: return .fault(rules.fault(address, access, granted: nil, isMalformed: true))
+      case .table(let granted):
+        rights.formIntersection(granted)
+        table = MPN(entry &>> 12 & 0xff_ffff_ffff)
+        passed[level] = WalkStart(level: architectural, table: table, rights: Rights(raw: rights.rawValue))
+        level -= 1
+        continue
+      case .leaf(let granted): rights.formIntersection(granted)
       }
-      table = MPN(entry >> 12 & 0xff_ffff_ffff)
+      guard rights.isSuperset(of: access.needed), let size = PageSize(level: architectural) else {
+        return .fault(rules.fault(address, access, granted: rights))
+      }
+      var isDirty = true
+      if rules.hasAccessedDirty {
+        isDirty = setAccessed(places, level...top, isWrite: access.needed.contains(.write), &machine)
+      }
+      let first = size.first(entry &>> 12 & 0xff_ffff_ffff)
+      let frame = MPN(first | page.raw & (size.pages - 1))
+      let found = NestedTranslation(frame: frame, size: size, rights: rights, isDirty: isDirty)
+      if usesTLB { cpu.nested.fill(page, found) }
+      for level in stride(from: top, to: level, by: -1) where cpu.nested.hasStructures {
+        cpu.nested.structures.fill(address, passed[level])
+      }
+      return .translated(found)
     }
-    machine.memory.write(
-      Self.place(page, in: table, level: 1), machine.physmap.machine(page).address.raw | Self.all)
   }
 
-  private static func place(_ page: PPN, in table: MPN, level: Int) -> MachineAddress {
-    MachineAddress(table.address.raw | (page.raw >> UInt64(9 * (level - 1)) & 511) << 3)
+  /// Where the walk begins: at the root, or where the caches of nested entries let it. A flattened table's upper level
+  /// counts as level 3 there.
+  @inline(__always) private func start(
+    _ address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> (level: Int, table: MPN, rights: NestedRights) {
+    guard let start = cpu.nested.structures.start(address, context: 0) else { return (shape.levels, root, .all) }
+    machine.counters.nestedStructureCacheHits += 1
+    let level = shape.levels == 2 ? 1 : start.level
+    if machine.notes != nil { machine.notes?.hit(.nestedStructures, nextLevel: level, start.table) }
+    return (level, start.table, NestedRights(rawValue: start.rights.raw))
   }
+
+  /// Sets A in every entry that the walk read, and D in the leaf, the lowest, for a write. Returns whether D is set.
+  private func setAccessed(
+    _ places: borrowing InlineArray<6, MachineAddress>, _ levels: ClosedRange<Int>, isWrite: Bool,
+    _ machine: inout MachineState
+  ) -> Bool {
+    let format = rules.format
+    for level in levels {
+      let flags = format.accessed | (level == levels.lowerBound && isWrite ? format.dirty : 0)
+      if machine.memory.read(places[level]) & flags != flags { machine.memory.set(flags, at: places[level]) }
+    }
+    return machine.memory.read(places[levels.lowerBound]) & format.dirty != 0
+  }
+}
+
+/// How a nested walk ended.
+enum NestedOutcome {
+  case translated(NestedTranslation)
+  case fault(NestedFault)
+}
+
+/// What a nested walk found for a physical page.
+struct NestedTranslation {
+  /// The machine page behind it.
+  var frame: MPN
+  /// Of the nested leaf.
+  var size: PageSize
+  var rights: NestedRights
+  /// The leaf's D bit is set, or there are none: writes need no further walk.
+  var isDirty: Bool
 }

@@ -178,4 +178,12 @@ extension MachineState {
     notePeaks()
     return frame
   }
+
+  /// A zeroed table of so many frames in a row, a power of two.
+  mutating func allocateTable(frames: UInt64) -> MPN {
+    if frames == 1 { return allocateTable() }
+    // Frames of this kind are never given back, so they are zero already.
+    defer { notePeaks() }
+    return physmap.allocateFrames(frames)
+  }
 }

@@ -1,0 +1,87 @@
+internal import Paging
+
+/// The two layouts of nested entries (SDM 3C 29.3.2; AMD APM 2 15.25).
+enum NestedFormat: Hashable, Sendable {
+  /// Intel's extended page tables: rights in bits 2…0, A and D in bits 8 and 9.
+  case ept
+  /// AMD's nested page tables: entries of ordinary long-mode paging, walked as user accesses.
+  case npt
+
+  var accessed: UInt64 { self == .ept ? 1 << 8 : EntryFlags.accessed.rawValue }
+  var dirty: UInt64 { self == .ept ? 1 << 9 : EntryFlags.dirty.rawValue }
+
+  /// An entry that points to a table, with all rights.
+  func tableEntry(_ table: MPN) -> UInt64 { table.address.raw | 7 }
+
+  /// An entry that maps a page, with all rights; EPT: of memory type WB.
+  func leaf(_ page: MPN, isLarge: Bool) -> UInt64 {
+    page.address.raw | 7 | (self == .ept ? 6 << 3 : 0) | (isLarge ? EntryFlags.pageSize.rawValue : 0)
+  }
+
+  /// The entry with other rights. An NPT entry without R has US clear, since it is walked as a user's.
+  func setting(_ rights: NestedRights, in entry: UInt64) -> UInt64 {
+    switch self {
+    case .ept: return entry & ~7 | UInt64(rights.rawValue)
+    case .npt:
+      let flags: EntryFlags = [
+        .present, rights.contains(.write) ? .writable : [], rights.contains(.read) ? .user : [],
+        rights.contains(.execute) ? [] : .noExecute,
+      ]
+      return entry & ~(EntryFlags.noExecute.rawValue | 7) | flags.rawValue
+    }
+  }
+}
+
+/// What nested entries grant, in the order of an EPT entry's bits 2…0.
+struct NestedRights: OptionSet, Hashable {
+  let rawValue: UInt8
+  static var read: NestedRights { NestedRights(rawValue: 1) }
+  static var write: NestedRights { NestedRights(rawValue: 2) }
+  static var execute: NestedRights { NestedRights(rawValue: 4) }
+  static var all: NestedRights { NestedRights(rawValue: 7) }
+
+  /// What an access to the page that the guest's tables name needs.
+  init(_ access: Access) { self = access.isStore ? .write : access.isFetch ? .execute : .read }
+  init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  /// The accesses that they refuse, as a set of ``Access/bit``s.
+  var refused: UInt64 {
+    let lacking = UInt64(~rawValue & 7)
+    return lacking | lacking << 4
+  }
+}
+
+/// What is asked of the nested dimension.
+struct NestedAccess {
+  var needed: NestedRights
+  /// The access goes to the page that the guest's tables name; otherwise to an entry of those tables.
+  var isFinal: Bool
+}
+
+/// Why a nested translation failed, as the hypervisor is told.
+struct NestedFault {
+  enum Kind {
+    /// EPT: a present entry that no processor accepts (exit reason 49, SDM 3C 29.3.3.1). It has no qualification.
+    case misconfiguration
+    /// EPT: a missing page or right (exit reason 48); `code` is the exit qualification (SDM 3C 28.2.1, table 28-7).
+    case violation
+    /// NPT: `code` is EXITINFO1 (AMD APM 2 15.25.6).
+    case nestedPageFault
+  }
+  var kind: Kind
+  var code: UInt64
+  /// The physical address that was translated.
+  var place: PhysicalAddress
+  /// An entry was absent, so that nothing is known of rights.
+  var isAbsent: Bool
+  var isFinal: Bool
+
+  /// For the event log.
+  var description: String {
+    switch kind {
+    case .misconfiguration: "ept-misconfiguration"
+    case .violation: "ept-violation " + String(code, radix: 16)
+    case .nestedPageFault: "npf " + String(code, radix: 16)
+    }
+  }
+}

@@ -1,0 +1,55 @@
+internal import Paging
+
+/// What a CPU caches of the nested table: guest-physical mappings (SDM 3C 29.4.1), which know nothing of virtual addresses.
+///
+/// So nothing that the guest does drops them: not INVLPG, INVPCID or a CR3 load (SDM 3C 29.4.3.1), and no exit. A violation
+/// drops what there is of its physical address, the hypervisor's INVEPT drops all. There is one nested table, so they need
+/// no tag for it.
+struct NestedCaches: ~Copyable {
+  /// Physical page to machine page. The low bits of an entry's data are the ``NestedRights``, ``TLBData/dirty`` its D.
+  private var tlb: TLBLevel
+  let structures: PagingStructureCaches<PhysicalSpace>
+  private let hasTLB: Bool
+
+  init(tlb: [TLBGeometry], structures: [Int: Int]) {
+    self.tlb = TLBLevel(tlb)
+    self.structures = PagingStructureCaches(structures)
+    hasTLB = !tlb.isEmpty
+  }
+
+  @inline(__always) var hasStructures: Bool { !structures.isEmpty }
+
+  /// The nested TLB's translation of a physical page, if it has one that suffices; one without D must not be written
+  /// through.
+  @inline(__always) mutating func translation(_ page: PPN, for needed: NestedRights) -> NestedTranslation? {
+    guard hasTLB else { return nil }
+    let data = tlb.lookUp(page.raw, context: 0)
+    let rights = NestedRights(rawValue: UInt8(data & 7))
+    let isDirty = data & TLBData.dirty != 0
+    guard data != 0, rights.isSuperset(of: needed), isDirty || !needed.contains(.write) else { return nil }
+    return NestedTranslation(
+      frame: TLBData.frame(data, of: VPN(page.raw)), size: TLBData.size(data), rights: rights, isDirty: isDirty)
+  }
+
+  /// Enters what a nested walk found.
+  mutating func fill(_ page: PPN, _ found: NestedTranslation) {
+    guard hasTLB else { return }
+    let size = UInt64(found.size.rawValue)
+    let data =
+      found.size.first(found.frame.raw) << 12 | size << 54 | size << 52 | (found.isDirty ? TLBData.dirty : 0)
+      | UInt64(found.rights.rawValue)
+    tlb.fill(page.raw, data: data, context: 0, isNew: false)
+  }
+
+  /// A violation: drops what there is of one physical address.
+  mutating func remove(_ address: PhysicalAddress) {
+    tlb.remove(address.page.raw, context: 0)
+    structures.forEach { $0.remove(address, context: 0) }
+  }
+
+  /// INVEPT: drops everything.
+  mutating func removeAll() {
+    tlb.removeAll()
+    structures.forEach { $0.removeAll { _ in true } }
+  }
+}

@@ -1,0 +1,205 @@
+import Paging
+import XCTest
+
+@testable import Machine
+
+/// The outcome tables of semantics.md 2.1 to 2.4, cell by cell.
+final class NestedRightsTests: XCTestCase {
+  private static let kinds = AccessKind.allCases
+
+  /// 2.1: rights of the data page's EPT entry against load, store and fetch. Qualification: bits 2…0 the access, 5…3 the
+  /// rights, 7 and 8.
+  func testEPTRightsOfTheDataPage() throws {
+    for (rights, expected) in [
+      (0b000, ["ept-violation 181", "ept-violation 182", "ept-violation 184"]),
+      (0b001, ["ok", "ept-violation 18a", "ept-violation 18c"]),
+      (0b010, ["ept-misconfiguration", "ept-misconfiguration", "ept-misconfiguration"]),
+      (0b110, ["ept-misconfiguration", "ept-misconfiguration", "ept-misconfiguration"]),
+      (0b011, ["ok", "ok", "ept-violation 19c"]),
+      (0b100, ["ept-violation 1a1", "ept-violation 1a2", "ok"]),
+      (0b101, ["ok", "ept-violation 1aa", "ok"]),
+      (0b111, ["ok", "ok", "ok"]),
+    ] as [(UInt8, [String])] {
+      // A right that lacks at any level lacks; a table's entry must be readable for the walk to go on.
+      for level in 1...4 {
+        for (kind, result) in zip(Self.kinds, expected) {
+          var bench = try NestedBench([:])
+          // The tables lie in another 2 MiB, 1 GiB and 512 GiB than the data, so that only the data meets the entry.
+          bench.moveDataAway(level)
+          bench.grant(NestedRights(rawValue: rights), to: bench.dataPage, level: level)
+          let found = bench.outcome(kind)
+          let wanted = result == "ok" ? "ok" : result + " at " + String(bench.dataPage, radix: 16)
+          XCTAssertEqual(found, wanted, "rights \(rights), level \(level), \(kind)")
+        }
+      }
+    }
+  }
+
+  func testExecuteOnlyIsAMisconfigurationWithoutSupport() throws {
+    for kind in Self.kinds {
+      var bench = try NestedBench(["nested.execute-only": "off"])
+      bench.grant(.execute, to: 0x20)
+      XCTAssertEqual(bench.outcome(kind), "ept-misconfiguration at 20")
+    }
+  }
+
+  /// 2.1: each reserved bit alone is a misconfiguration, each ignored bit is not, in leaves and in table entries.
+  func testEPTReservedBits() throws {
+    let address = Set<UInt64>(46...51)
+    for (level, isLeaf, reserved) in [
+      (1, true, address), (2, false, address.union(3...6)), (3, false, address.union(3...6)),
+      (4, false, address.union(3...7)), (2, true, address.union(12...20)), (3, true, address.union(12...29)),
+    ] as [(Int, Bool, Set<UInt64>)] {
+      let rules = NestedEntryRules(NestedSettings(), maxPhysicalAddressBits: 46)
+      for bit in reserved.union(8...11).union(52...63).union([7]) where level == 1 || isLeaf || bit != 7 || level == 4 {
+        let base: UInt64 = 7 | (isLeaf && level > 1 ? 0x80 : 0)
+        switch rules.judge(base | 1 << bit, level: level) {
+        case .malformed: XCTAssertTrue(reserved.contains(bit), "level \(level), leaf \(isLeaf), bit \(bit)")
+        case .leaf, .table: XCTAssertFalse(reserved.contains(bit), "level \(level), leaf \(isLeaf), bit \(bit)")
+        case .absent: XCTFail("bit \(bit)")
+        }
+      }
+      // Memory types, in a leaf: 2, 3 and 7 do not exist.
+      for type in 0..<UInt64(8) where isLeaf {
+        var isMalformed = false
+        if case .malformed = rules.judge(7 | type << 3 | (level > 1 ? 0x80 : 0), level: level) { isMalformed = true }
+        XCTAssertEqual(isMalformed, [2, 3, 7].contains(type), "type \(type)")
+      }
+    }
+    // An entry that grants nothing is absent, whatever else is in it.
+    guard case .absent = NestedEntryRules(NestedSettings(), maxPhysicalAddressBits: 46).judge(~7, level: 4) else {
+      return XCTFail("present")
+    }
+  }
+
+  /// 2.2, A and D of EPT off: an entry of the guest's is read; to set its A or D it is written.
+  func testGuestTablesUnderEPTWithoutAccessedAndDirty() throws {
+    for level in 1...4 {
+      let page = NestedBench.table(level)
+      var bench = try NestedBench([:])
+      bench.grant(.read, to: page)
+      XCTAssertEqual(bench.outcome(.store), "ok", "A and D are set already")
+      for rights in [NestedRights.read, [.read, .execute]] {
+        bench = try NestedBench([:], accessed: false)
+        bench.grant(rights, to: page)
+        let code = String(0x83 | UInt64(rights.rawValue) << 3, radix: 16)
+        XCTAssertEqual(bench.outcome(.load), "ept-violation \(code) at " + String(page, radix: 16))
+        XCTAssertFalse(bench.guest(4).isAccessed, "a walk that fails sets nothing")
+      }
+      for kind in Self.kinds {
+        bench = try NestedBench([:])
+        bench.grant([], to: page)
+        XCTAssertEqual(bench.outcome(kind), "ept-violation 81 at " + String(page, radix: 16))
+      }
+    }
+  }
+
+  /// 2.2, A and D of EPT on: every access to the guest's tables is a write.
+  func testGuestTablesUnderEPTWithAccessedAndDirty() throws {
+    for level in 1...4 {
+      let page = NestedBench.table(level)
+      for accessed in [true, false] {
+        for (rights, code) in [(NestedRights.read, "8b"), ([.read, .execute], "ab"), ([], "83")] {
+          var bench = try NestedBench(["nested.ad": "on"], accessed: accessed)
+          bench.grant(rights, to: page)
+          XCTAssertEqual(bench.outcome(.load), "ept-violation \(code) at " + String(page, radix: 16))
+        }
+      }
+    }
+  }
+
+  /// A in every nested entry used; D in the leaves of guest tables always, of a data page after a store only.
+  func testNestedAccessedAndDirtyBits() throws {
+    for format in ["ept", "npt"] {
+      let (a, d): (UInt64, UInt64) = format == "ept" ? (0x100, 0x200) : (0x20, 0x40)
+      for kind in Self.kinds {
+        var bench = try NestedBench(["nested.format": format, "nested.ad": "on"])
+        XCTAssertEqual(bench.outcome(kind), "ok")
+        for page in [0x10, 0x11, 0x12, 0x13, 0x20] as [UInt64] {
+          XCTAssertEqual(bench.nested(page) & a, a)
+          XCTAssertEqual(bench.nested(page) & d != 0, page != 0x20 || kind == .store, "\(format) \(page) \(kind)")
+        }
+        for level in 2...4 { XCTAssertEqual(bench.nested(0x20, level: level) & (a | d), a) }
+        XCTAssertEqual(bench.nested(0x21) & (a | d), 0)
+      }
+    }
+    var bench = try NestedBench([:])
+    XCTAssertEqual(bench.outcome(.store), "ok")
+    XCTAssertEqual(bench.nested(0x20) & 0x300, 0, "off")
+  }
+
+  /// 2.3: the guest's fault comes before a violation of the final page, and after one of a table's.
+  func testOrderOfGuestAndNestedFaults() throws {
+    var bench = try NestedBench([:], guest: [.present, .user])
+    bench.grant([], to: 0x20)
+    XCTAssertEqual(bench.outcome(.store), "#PF 7")
+    bench.grant([], to: 0x13)
+    XCTAssertEqual(bench.outcome(.store), "ept-violation 81 at 13")
+    bench.grant([], to: 0x11)
+    XCTAssertEqual(bench.outcome(.store), "ept-violation 81 at 11")
+  }
+
+  /// 2.4, every row; the host has NXE on.
+  func testNPTCodes() throws {
+    let npt = ["nested.format": "npt"]
+    var bench = try NestedBench(npt)
+    bench.set(0, for: 0x20)
+    XCTAssertEqual(bench.outcome(.load), "npf 100000004 at 20")
+    bench = try NestedBench(npt)
+    bench.grant([], to: 0x20)
+    XCTAssertEqual(bench.outcome(.load, user: false), "npf 100000005 at 20", "always as a user")
+    bench = try NestedBench(npt)
+    bench.grant([.read, .execute], to: 0x20)
+    XCTAssertEqual(bench.outcome(.store), "npf 100000007 at 20")
+    XCTAssertEqual(bench.outcome(.load), "ok")
+    bench = try NestedBench(npt)
+    bench.grant([.read, .write], to: 0x20)
+    XCTAssertEqual(bench.outcome(.fetch), "npf 100000015 at 20")
+    bench = try NestedBench(npt)
+    bench.grant([.read, .execute], to: 0x10)
+    XCTAssertEqual(bench.outcome(.load), "npf 200000007 at 10", "the page of CR3")
+    bench = try NestedBench(npt)
+    bench.set(bench.nested(0x10, level: 3) | 1 << 50, for: 0x10, level: 3)
+    XCTAssertEqual(bench.outcome(.load), "npf 20000000f at 10", "a reserved bit, met by the guest's walk")
+    bench = try NestedBench(npt)
+    bench.set(bench.nested(0x20) | 1 << 50, for: 0x20)
+    XCTAssertEqual(bench.outcome(.fetch), "npf 10000001d at 20", "a reserved bit, met by the page alone")
+    XCTAssertEqual(bench.outcome(.load), "npf 10000000d at 20")
+  }
+
+  /// The hypervisor has no reason to withhold anything: it mends what refuses, and the access goes through.
+  func testTheHypervisorMendsWhatRefuses() throws {
+    for format in ["ept", "npt"] {
+      for level in 1...4 {
+        for value in [0, 2, 1 << 50 | 7, 1] as [UInt64] {
+          var bench = try NestedBench(["nested.format": format])
+          let entry = bench.nested(0x20, level: level)
+          bench.set(value == 0 ? 0 : entry & ~7 | value, for: 0x20, level: level)
+          var isSettled = false
+          let access = Access(AccessKind.store, user: true)
+          for _ in 0..<10 where !isSettled {
+            switch bench.backend.walk(VirtualAddress(0), access, &bench.cpu, &bench.machine) {
+            case .translated(let found):
+              isSettled = true
+              XCTAssertEqual(found.frame, bench.machine.physmap.machine(PPN(0x20)))
+            case .fault(let fault):
+              guard case .retry = bench.backend.resolve(fault, &bench.cpu, &bench.machine) else { return XCTFail() }
+            }
+          }
+          XCTAssertTrue(isSettled, "\(format), level \(level), \(value)")
+        }
+      }
+    }
+  }
+}
+
+extension NestedBench {
+  /// Gives virtual 0 a page that shares no nested entry of the level with the guest's tables.
+  mutating func moveDataAway(_ level: Int) {
+    guard level > 1 else { return }
+    dataPage = 0x20 + (1 << UInt64(9 * level - 9))
+    machine.ramPages = dataPage + 1
+    backend.table.fill(PPN(dataPage), upTo: .small, &machine)
+    machine.setGuestWord(PhysicalAddress(Self.table(1) << 12), dataPage << 12 | 0x67)
+  }
+}
