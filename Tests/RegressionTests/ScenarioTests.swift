@@ -25,6 +25,18 @@ final class ScenarioTests: XCTestCase {
     }
   }
 
+  /// Every mode leaves a scenario's guest the tables that native leaves, A and D included.
+  func testFinalTablesAreTheSameInEveryMode() throws {
+    for name in try Traces.names(".txt") {
+      let scenario = try Scenario(name)
+      let native = try replay(name, .native, machine: scenario.machine, settings: scenario.settings).tables
+      for mode in Mode.allCases where mode != .native {
+        let tables = try replay(name, mode, machine: scenario.machine, settings: scenario.settings).tables
+        XCTAssertEqual(native.filter { tables[$0.key] != $0.value }, [:], "\(name), \(mode)")
+      }
+    }
+  }
+
   /// Every mode shows a scenario's guest the same page faults, in the same order.
   func testTrueFaultsAreTheSameInEveryMode() throws {
     for name in try Traces.names(".txt") {

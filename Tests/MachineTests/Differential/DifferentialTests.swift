@@ -7,7 +7,8 @@ import XCTest
 /// objects to (design.md §8; semantics.md 6.5).
 final class DifferentialTests: XCTestCase {
   func testFlushingGuestsMeetTheSameFaultsInEveryMode() {
-    check(.flushing, seeds(70), [.native, .emulatedTLB, .shadow, .nested])
+    // 20207: a global large page in parts, of which another root had cached more than the one that INVLPG named.
+    check(.flushing, seeds(70) + [20207], [.native, .emulatedTLB, .shadow, .nested])
   }
 
   func testGuestsThatOmitFlushesMeetOnlyWhatTheArchitectureAllows() {

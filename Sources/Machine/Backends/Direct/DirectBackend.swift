@@ -65,25 +65,28 @@ struct DirectBackend: Backend, ~Copyable {
     return .deliver(PageFault(address: fault.address, code: fault.code))
   }
 
-  /// The page of a store that only the missing RW of its leaf, or of entries that WP = 0 overrides, has stopped.
+  /// The page of a store that only the missing RW of its leaf, or of entries that WP = 0 overrides, has stopped; its A and
+  /// D are then set.
   private func writablePage(
     _ fault: HardwareFault, _ cpu: borrowing VirtualCPU, _ machine: inout MachineState
   ) -> PPN? {
     guard fault.code.contains(.present), !fault.code.contains(.reserved) else { return nil }
     var table = cpu.root
     var rights = Rights.all
-    var leafPlace = MachineAddress(0)
+    var path = WalkPath(top: 4)
     for level in (1...4).reversed() {
-      leafPlace = table.entryAddress(fault.address, level: level)
-      let entry = PageTableEntry<MachineSpace>(machine.memory.read(leafPlace))
-      var granted = Rights(entry)
-      if level == 1 && port.isWithheld(leafPlace) { granted = granted.combined(with: .all).granting() }
-      rights = rights.combined(with: granted)
+      let place = table.entryAddress(fault.address, level: level)
+      let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
+      let granted = Rights(entry)
+      rights = rights.combined(with: level == 1 && port.isWithheld(place) ? granted.granting() : granted)
+      path.append(level, place, entry, rights)
       table = entry.frame
     }
     guard rights.permits(fault.access, under: cpu.guestControls) else { return nil }
     // A table above level 1 is not emulated: the guest gets the fault (Xen, `ptwr_do_page_fault`).
     if let level = frames[table].kind.level, frames[table].isTable, level > 1 { return nil }
+    // The store is performed, so the guest's entries say so, as after the hardware's own walk.
+    _ = path.complete(fault.access, memory: &machine.memory)
     return machine.physmap.physical(table)
   }
 

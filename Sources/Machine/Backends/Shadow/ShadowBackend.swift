@@ -121,15 +121,20 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
     fracturesFlushed[cpu.index] = fractureClock
   }
 
+  /// Whether the address lies in a large page of any address space that has a shadow: the hardware may have parts of it
+  /// from another root, if they are global, or if that root was left without a flush.
   private func isSplintered(
     _ address: VirtualAddress, _ cpu: borrowing VirtualCPU, _ machine: borrowing MachineState
   ) -> Bool {
-    var table = cpu.root
-    for level in (2...cpu.registers.levels).reversed() {
-      let entry = PageTableEntry<MachineSpace>(machine.memory.read(table.entryAddress(address, level: level)))
-      if !entry.isPresent { return false }
-      if entry.contains(ShadowMark.fracture) { return true }
-      table = entry.frame
+    let levels = cpu.registers.levels
+    for shadow in pages.values where shadow.key.level == levels {
+      var table = shadow.frame
+      for level in (2...levels).reversed() {
+        let entry = PageTableEntry<MachineSpace>(machine.memory.read(table.entryAddress(address, level: level)))
+        if !entry.isPresent { break }
+        if entry.contains(ShadowMark.fracture) { return true }
+        table = entry.frame
+      }
     }
     return false
   }

@@ -143,11 +143,10 @@ private struct Cause {
 
 extension MachineState {
   /// What the hardware's walk obeys in the hypervisor's tables: the guest's SMEP, SMAP, PGE and levels, but read-only
-  /// holds for supervisor stores too (WP), NX is on, and frames may lie anywhere.
+  /// holds for supervisor stores too (WP), and frames may lie anywhere.
   func hypervisorControls(for registers: ControlRegisters) -> PagingControls {
     var host = registers
     host.cr0 |= CR0.writeProtect
-    host.efer |= EFER.noExecute
     var controls = PagingControls(
       host, maxPhysicalAddressBits: 52, hasHugePages: true, alignmentCheckFlag: settings.guestAlignmentCheck)
     controls.reportsFetch = true
