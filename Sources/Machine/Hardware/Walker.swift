@@ -41,6 +41,15 @@ extension MachineState {
         isGlobal: leaf.isGlobal && controls.hasGlobalPages))
   }
 
+  /// The same walk where the tables are the guest's own.
+  mutating func walkGuestTables(
+    _ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU
+  ) -> WalkOutcome {
+    let before = counters.walkReferences
+    defer { counters.walkReferencesGuest += counters.walkReferences - before }
+    return walk(address, access, &cpu)
+  }
+
   /// What a walk that has passed leaves behind: A in every entry, D in the leaf of a store, and the tables that it went
   /// through in the paging-structure caches. It reads the same entries again, so the walk itself need not note them.
   private mutating func complete(

@@ -42,9 +42,7 @@ struct DirectBackend: Backend, ~Copyable {
   mutating func walk(
     _ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> WalkOutcome {
-    let before = machine.counters.walkReferences
-    defer { machine.counters.walkReferencesGuest += machine.counters.walkReferences - before }
-    return machine.walk(address, access, &cpu)
+    machine.walkGuestTables(address, access, &cpu)
   }
 
   // MARK: Faults

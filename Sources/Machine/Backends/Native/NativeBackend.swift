@@ -16,9 +16,7 @@ struct NativeBackend: Backend, ~Copyable {
   mutating func walk(
     _ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> WalkOutcome {
-    let before = machine.counters.walkReferences
-    defer { machine.counters.walkReferencesGuest += machine.counters.walkReferences - before }
-    return machine.walk(address, access, &cpu)
+    machine.walkGuestTables(address, access, &cpu)
   }
 
   mutating func resolve(
