@@ -40,7 +40,7 @@ public struct MonitorRange: Hashable, Sendable {
   public let first: VPN
   /// In pages of 4 KiB.
   public let count: UInt64
-  /// Level of the table that the whole range is entries of: the least that there is, 2 or more.
+  /// Level of the table that the whole range is entries of: the highest that there is, 2 to 4.
   let level: Int
 
   /// Xen's 64 MiB at the top of a 32-bit space (Xen, public/arch-x86/xen-x86_32.h: HYPERVISOR_VIRT_START FC000000, the
@@ -76,7 +76,7 @@ public struct MonitorRange: Hashable, Sendable {
   /// The level whose entries the range is made of, all in one table: 2 MiB, 1 GiB or 512 GiB each.
   private static func level(_ start: UInt64, _ length: UInt64) -> Int? {
     guard length > 0, start <= .max - (length - 1) else { return nil }
-    return (2...4).first { level in
+    return (2...4).last { level in
       let entry = UInt64(1) << UInt64(3 + 9 * level)
       let isAligned = (start | length) & (entry - 1) == 0
       return isAligned && start >> UInt64(12 + 9 * level) == (start + (length - 1)) >> UInt64(12 + 9 * level)
@@ -109,7 +109,8 @@ extension Settings {
     Key(
       name: "monitor.range", values: MonitorRange.named.map(\.name) + ["START+LENGTH"],
       summary: "virtual addresses that protection and truncation take from the guest",
-      expectation: "xen-32, xen-64, top, or START+LENGTH in hexadecimal bytes: whole entries of one table, of 2 MiB or more"
+      expectation:
+        "xen-32, xen-64, top, or START+LENGTH in hexadecimal bytes: whole entries of one table, of 2 MiB or more"
     ) {
       guard let range = MonitorRange($1) else { return false }
       $0.monitor.range = range

@@ -9,9 +9,13 @@ extension ShadowBackend {
   ) -> Bool {
     guard let range = machine.guardedRange else { return false }
     if range.contains(address) { return true }
-    guard range.level <= walk.levels else { return false }
-    return guardedTables.contains(key(walk, level: range.level))
-      && range.indices(level: range.level).contains(Int(address.tableIndex(level: range.level)))
+    var leads = false
+    for level in stride(from: walk.levels, through: range.level, by: -1) {
+      // A table that is not linked yet will be known as soon as it is.
+      leads = leads || guardedTables.contains(key(walk, level: level))
+      leads = leads && range.indices(level: level).contains(Int(address.tableIndex(level: level)))
+    }
+    return leads
   }
 
   /// What the shadow of a level on the way of a walk stands for.

@@ -24,7 +24,8 @@ protocol ShadowingBackend: Backend, ~Copyable {
 
   /// Whether an address lies where the monitor hides, in this address space or in one that shares the entry with it.
   borrowing func guards(
-    _ walk: GuestWalk, _ address: VirtualAddress, _ machine: borrowing MachineState) -> Bool
+    _ walk: GuestWalk, _ address: VirtualAddress, _ machine: borrowing MachineState
+  ) -> Bool
 
   /// Gives the hardware the top-level table for the CPU as its registers now are.
   mutating func setRoot(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
