@@ -13,6 +13,9 @@ public struct MachineDescription: Hashable, Sendable {
   public var hasFiveLevels = false
   /// CR4.PCIDE may be set.
   public var hasPCID = true
+  /// Every sensitive instruction of a guest's kernel can be made to trap, as VT-x and SVM do. Without, 17 of x86 do not
+  /// (Robin & Irvine, USENIX Security 2000, section 3).
+  public var allSensitiveInstructionsTrap = true
   /// The arrays that are looked up together at level 1, for fetches and for data.
   public var l1Instruction: [TLBGeometry] = []
   public var l1Data: [TLBGeometry] = []
@@ -121,5 +124,11 @@ public struct Costs: Hashable, Sendable {
   public var hypercall: UInt64 = 600
   /// Validating and writing one page-table entry.
   public var validation: UInt64 = 200
+  /// A trap from a kernel that runs without privilege into the monitor, and the way back.
+  public var trap: UInt64 = 1000
+  /// Handing a true fault or an interrupt to such a kernel, which no hardware helps with.
+  public var reflection: UInt64 = 800
+  /// A call of the monitor out of translated code, with the emulation of the instruction that it stands for.
+  public var callout: UInt64 = 1254
   public init() {}
 }

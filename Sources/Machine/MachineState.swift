@@ -11,6 +11,18 @@ struct MachineState: ~Copyable {
   var walkCache: WalkCache
   var counters = Counters()
   var traces = MemoryTraces()
+  /// What the processor's virtualization makes of each class of intercepted operations.
+  let tolls: Tolls
+  /// The monitor has an address space of its own, and no tags tell its TLB entries from the guest's.
+  let flushesAtExits: Bool
+  /// Entries into the monitor for which the TLB has been flushed.
+  var flushedEntries: UInt64 = 0
+  /// The range of virtual addresses that is guarded by protection.
+  let guardedRange: MonitorRange?
+  /// The one that the guest's segments do not reach.
+  let truncatedRange: MonitorRange?
+  /// The kernel's code is translated before it runs, and so watched.
+  let translatesCode: Bool
   /// Rows of the frame buffer that have been stored to.
   var dirtyRows: Set<UInt64> = []
   var log: Log
@@ -32,6 +44,15 @@ struct MachineState: ~Copyable {
     description = configuration.machine
     settings = configuration.settings
     guest = configuration.guest
+    let technique = settings.monitor.technique.effective(in: configuration.mode)
+    tolls = Tolls(technique, description.costs)
+    translatesCode = technique == .binaryTranslation
+    // Under nested paging the processor itself changes address spaces; on direct paging Xen is in the guest's.
+    let sharesSpace = configuration.mode == .shadow || configuration.mode == .emulatedTLB
+    let (monitor, range) = (settings.monitor, settings.monitor.range)
+    flushesAtExits = sharesSpace && monitor.hiding == .addressSpace && !monitor.hasTags
+    guardedRange = sharesSpace && monitor.hiding == .protection ? range : nil
+    truncatedRange = sharesSpace && monitor.hiding == .truncation ? range : nil
     physmap = Physmap(isIdentity: configuration.mode == .native)
     let walkCaches = settings.walkCaches == .none ? [] : description.walkCaches
     walkCache = WalkCache(walkCaches, memory: description.costs.memory)

@@ -15,6 +15,12 @@ public struct Settings: Hashable, Sendable {
 
   /// The design of the shadow tables.
   public var shadow = ShadowSettings()
+  /// Leaves that the emulated TLB of one CPU holds at most; 0: no limit.
+  public var emulatedTLBCapacity = 0
+  /// The emulated TLB has a table for each PCID.
+  public var emulatedTLBHasTags = false
+  /// How the processor is virtualized, and the monitor hidden.
+  var monitor = MonitorSettings()
   /// Which of the machine's caches of walks there are.
   var walkCaches = WalkCaches.all
   /// The keys `nested.…` that came later.

@@ -30,6 +30,9 @@ public final class Simulation {
   /// Throws if the machine cannot do what is asked, with operation number 0.
   public init(_ configuration: Configuration) throws(ReplayError) {
     self.configuration = configuration
+    if let problem = configuration.settings.problem(on: configuration.machine) {
+      throw ReplayError(operation: 0, message: problem)
+    }
     processor = try AnyProcessor(configuration)
   }
 

@@ -14,6 +14,9 @@ enum MachineReader {
     machine.hasHugePages = try top.bool("hugePages")
     machine.hasFiveLevels = try top.bool("fiveLevels")
     machine.hasPCID = try top.bool("pcid")
+    if top.has("sensitiveInstructionsTrap") {
+      machine.allSensitiveInstructionsTrap = try top.bool("sensitiveInstructionsTrap")
+    }
     let tlb = try top.group("tlb")
     machine.l1Instruction = try arrays(tlb.group("l1i"))
     machine.l1Data = try arrays(tlb.group("l1d"))
@@ -91,6 +94,10 @@ enum MachineReader {
     costs.intercept = try group.cycles("intercept")
     costs.hypercall = try group.cycles("hypercall")
     costs.validation = try group.cycles("validation")
+    // Files that came before these keys mean what the nearest of the others says.
+    costs.trap = group.has("trap") ? try group.cycles("trap") : costs.faultDelivery
+    costs.reflection = group.has("reflection") ? try group.cycles("reflection") : costs.injection
+    if group.has("callout") { costs.callout = try group.cycles("callout") }
     try group.finish()
     return costs
   }

@@ -68,7 +68,7 @@ public enum CounterTable {
   ]
 
   /// The columns that came later still: behind `settings`.
-  static let latest: [Column] = shadowing + walks
+  static let latest: [Column] = shadowing + walks + monitor
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -105,6 +105,18 @@ public enum CounterTable {
       Column("nested_psc_hits") { $0.nestedStructureCacheHits },
       Column("nested_tlb_hits") { $0.nestedTLBHits },
     ]
+
+  /// How the monitor is entered, where it hides, and its translator.
+  private static let monitor: [Column] = [
+    Column("exit_interrupt") { $0.exitInterrupt },
+    Column("monitor_calls") { $0.monitorCalls },
+    Column("monitor_flushes") { $0.monitorFlushes },
+    Column("cause_monitor") { $0.causeMonitor },
+    Column("trace_faults_translations") { $0.traceFaultsTranslations },
+    Column("pages_translated") { $0.pagesTranslated },
+    Column("translations_invalidated") { $0.translationsInvalidated },
+    Column("emulated_tlb_evicted") { $0.emulatedTLBEvicted },
+  ]
 
   /// Every counter, in the order of the columns.
   public static var columns: [Column] { early + late + latest }

@@ -90,11 +90,14 @@ struct ReplayCommand {
         try file.change(parts[0], to: parts[1])
       }
     }
+    let machine: MachineDescription
     do throws(MachineError) {
-      return (try file.description(), settings)
+      machine = try file.description()
     } catch {
       throw Failure(error)
     }
+    if let problem = settings.problem(on: machine) { throw Failure(.usage, problem) }
+    return (machine, settings)
   }
 }
 

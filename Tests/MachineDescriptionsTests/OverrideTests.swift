@@ -50,8 +50,8 @@ final class OverrideTests: XCTestCase {
     assertRefused("costs.exit.now", "1", "no key 'costs.exit.now': costs.exit has no keys below it")
     assertRefused(
       "cost", "1",
-      "no key 'cost': the keys of machine skylake are maxphyaddr, hugePages, fiveLevels, pcid, tlb, "
-        + "pagingStructureCaches, nestedCaches, walkCaches, costs")
+      "no key 'cost': the keys of machine skylake are maxphyaddr, hugePages, fiveLevels, pcid, "
+        + "sensitiveInstructionsTrap, tlb, pagingStructureCaches, nestedCaches, walkCaches, costs")
   }
 
   func testNamesAndSourcesAreNoFigures() {

@@ -46,7 +46,7 @@ final class ShadowDesignTests: XCTestCase {
     XCTAssertEqual(upper, c.hiddenFill, place)
     XCTAssertEqual(c.causeDirty, c.hiddenDirty, place)
     XCTAssertEqual(c.causeTrace, c.hiddenTrace, place)
-    XCTAssertEqual(c.causeWriteProtect + c.causeDevice + c.causeUpgrade, c.hiddenOther, place)
+    XCTAssertEqual(c.causeWriteProtect + c.causeDevice + c.causeUpgrade + c.causeMonitor, c.hiddenOther, place)
     XCTAssertEqual(c.prefetchedUsed + c.prefetchedInVain, c.prefetched, place)
     XCTAssertLessThanOrEqual(c.shadowPages + c.shadowPagesEvicted + c.shadowPagesRecycled, c.shadowPagesMade, place)
   }

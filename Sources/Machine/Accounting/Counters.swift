@@ -98,10 +98,25 @@ public struct Counters: Hashable, Sendable {
   /// Translations of physical pages that the nested TLB spared.
   public var nestedTLBHits: UInt64 = 0
 
+  /// Interrupts, and exceptions but page faults, that entered the hypervisor.
+  public var exitInterrupt: UInt64 = 0
+  /// Calls of the monitor by translated code, which are no exits.
+  public var monitorCalls: UInt64 = 0
+  /// Flushes of the TLB on the ways between the guest's address space and the monitor's own.
+  public var monitorFlushes: UInt64 = 0
+  /// Hidden faults, of the class other, on the range that the monitor guards.
+  public var causeMonitor: UInt64 = 0
+  public var traceFaultsTranslations: UInt64 = 0
+  /// Times that a page came under the translator's watch, and that what was translated from it was invalidated.
+  public var pagesTranslated: UInt64 = 0
+  public var translationsInvalidated: UInt64 = 0
+  /// Leaves of the emulated TLB given up for want of room.
+  public var emulatedTLBEvicted: UInt64 = 0
+
   public init() {}
 
   public var accesses: UInt64 { loads + stores + fetches }
   public var hiddenFaults: UInt64 { hiddenFill + hiddenTrace + hiddenDirty + hiddenHost + hiddenOther }
-  public var exits: UInt64 { exitFault + exitCR3 + exitInvlpg + exitHypercall + exitOther }
+  public var exits: UInt64 { exitFault + exitCR3 + exitInvlpg + exitHypercall + exitOther + exitInterrupt }
   public var cyclesTotal: UInt64 { cyclesTranslation + cyclesGuest + cyclesVirtualization }
 }

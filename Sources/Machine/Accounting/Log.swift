@@ -49,7 +49,7 @@ extension MachineState {
     case .other: counters.hiddenOther += 1
     }
     counters.exitFault += 1
-    counters.cyclesVirtualization += description.costs.exit + cost
+    counters.cyclesVirtualization += tolls.fault.cycles + cost
     guard log.recordsEvents else { return }
     var event = Event(operation: operation, cpu: cpu, kind: .hiddenFault, cause: cause.rawValue)
     event.virtual = fault?.address
@@ -68,16 +68,6 @@ extension MachineState {
     var event = Event(operation: operation, cpu: cpu, kind: .trueFault, cause: cause)
     event.virtual = fault.address
     event.code = fault.code
-    log.append(event)
-  }
-
-  /// Books an intercepted instruction.
-  mutating func countExit(_ counter: WritableKeyPath<Counters, UInt64>, _ cause: String, _ value: UInt64, _ cpu: Int) {
-    counters[keyPath: counter] += 1
-    counters.cyclesVirtualization += description.costs.exit + description.costs.intercept
-    guard log.recordsEvents else { return }
-    var event = Event(operation: operation, cpu: cpu, kind: .exit, cause: cause)
-    event.value = value
     log.append(event)
   }
 

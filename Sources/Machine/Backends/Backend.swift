@@ -40,6 +40,9 @@ protocol Backend: ~Copyable {
   /// A store through no mapping is about to be made to a watched page.
   mutating func sawStore(to address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
+  /// Code of the guest's kernel on a page is being translated: stores to it must be seen from now on.
+  mutating func translated(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
   /// The guest loaded CR3: the register has the new value. `keeps`: bit 63 was set, nothing need be dropped.
   mutating func loadedCR3(
     keeps: Bool, _ cpu: inout VirtualCPU, _ machine: inout MachineState) throws(ReplayError)
@@ -109,6 +112,8 @@ extension Backend where Self: ~Copyable {
   ) {}
 
   mutating func sawStore(to address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  mutating func translated(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 
   mutating func announced(
     _ page: PPN, level: Int, words: [UInt64], _ cpu: inout VirtualCPU, _ machine: inout MachineState

@@ -30,7 +30,8 @@ extension Processor where MMU: ~Copyable {
     case .fault:
       let code = PageFaultCode(rawValue: UInt32(truncatingIfNeeded: batch.words[payload]))
       try expectFault(VirtualAddress(operation.address), code)
-    case .interrupt, .mark: break
+    case .interrupt: interrupt(operation)
+    case .mark: break
     case .readBack: try readBack(PhysicalAddress(operation.address))
     case .cpu: cpus.run(Int(operation.address), &machine)
     case .vm:
@@ -65,6 +66,12 @@ extension Processor where MMU: ~Copyable {
     machine.log.append(event)
   }
 
+  private mutating func interrupt(_ operation: Operation) {
+    guard cpus.running.hasStarted else { return }
+    machine.countInterrupt(vector: UInt16(truncatingIfNeeded: operation.size), cpus.running.index)
+    leaveMonitor()
+  }
+
   /// The recorded machine, or the author of a scenario, says that the access of the code faults here.
   private mutating func expectFault(_ address: VirtualAddress, _ code: PageFaultCode) throws(ReplayError) {
     let outcome = try translate(address, code.access)
@@ -97,6 +104,7 @@ extension Processor where MMU: ~Copyable {
       storeWasPerformed = true
       storeWasEmulated = machine.traces.seesStores(to: store.address.page)
       if storeWasEmulated { backend.sawStore(to: store.address, &cpus.running, &machine) }
+      leaveMonitor()
     }
     guard storeWasPerformed else { return }
     write(store)

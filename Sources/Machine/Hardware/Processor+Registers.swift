@@ -26,6 +26,7 @@ extension Processor where MMU: ~Copyable {
     if !keeps { cpus.running.flush(pcid: UInt64(cpus.running.registers.pcid)) }
     oracle?.loadedCR3(cpus.running.registers, keeps: keeps, cpus.running.index)
     try backend.loadedCR3(keeps: keeps, &cpus.running, &machine)
+    leaveMonitor()
   }
 
   /// MOV to CR0 or CR4, WRMSR to EFER.
@@ -51,6 +52,7 @@ extension Processor where MMU: ~Copyable {
     flushAfterChange(old, new)
     oracle?.changedControls(old, new, cpus.running.index)
     try backend.loadedControls(old, &cpus.running, &machine)
+    leaveMonitor()
   }
 
   /// 32-bit and PAE paging, and no paging, are not simulated.
@@ -94,6 +96,7 @@ extension Processor where MMU: ~Copyable {
       oracle?.invalidated(address.page, cpus.running.registers, cpus.running.index)
     }
     if cpus.running.hasStarted { backend.invalidated(address, &cpus.running, &machine) }
+    leaveMonitor()
   }
 
   /// INVPCID; an operand that is not valid is #GP.
@@ -107,6 +110,7 @@ extension Processor where MMU: ~Copyable {
     }
     oracle?.invalidated(operation, cpus.running.index)
     if cpus.running.hasStarted { backend.invalidated(operation, &cpus.running, &machine) }
+    leaveMonitor()
   }
 
   private func decode(_ type: UInt16, _ pcid: UInt64, _ address: VirtualAddress) -> PCIDInvalidation? {

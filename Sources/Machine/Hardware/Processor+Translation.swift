@@ -72,6 +72,11 @@ extension Processor where MMU: ~Copyable {
       countProtection(address)
       return .protection
     }
+    // The segment's limit is held against the address before it is translated (SDM 3A 6.3).
+    if let lost = machine.truncatedRange, lost.contains(address) {
+      countProtection(address)
+      return .protection
+    }
     if !cpus.running.hasStarted { try start() }
     machine.counters.translations += 1
     let page = address.page
@@ -84,6 +89,7 @@ extension Processor where MMU: ~Copyable {
       machine.counters.tlbL2Hits += 1
       machine.counters.cyclesTranslation += machine.description.costs.l2Hit
       cpus.running.fillFirst(page, second, for: access, isNew: first == 0)
+      noteCode(page, TLBData.frame(second, of: page), TLBData.size(second), access)
       return .translated(checkedFrame(second, page, access))
     }
     machine.counters.tlbMisses += 1
@@ -126,6 +132,7 @@ extension Processor where MMU: ~Copyable {
       switch backend.walk(address, access, &cpus.running, &machine) {
       case .translated(let translation):
         cpus.running.fill(address.page, translation, for: access, isNew: isNew)
+        noteCode(address.page, translation.frame(of: address.page), translation.size, access)
         return .translated(translation.frame(of: address.page))
       case .fault(let fault):
         if let outcome = settle(fault) { return outcome }
@@ -139,7 +146,9 @@ extension Processor where MMU: ~Copyable {
     if fault.nested == nil { cpus.running.dropAfterFault(fault.address) }
     // More rights need no flush (SDM 3A 4.10.4.3): the fault may be spurious, and the next walk begins at the root.
     if fault.reliesOnCachedRights && !machine.settings.hasSpuriousFaults { return nil }
-    switch backend.resolve(fault, &cpus.running, &machine) {
+    let resolution = backend.resolve(fault, &cpus.running, &machine)
+    leaveMonitor()
+    switch resolution {
     case .retry: return nil
     case .emulated(let page): return .emulated(page)
     case .deliver(let pageFault):
@@ -167,7 +176,7 @@ extension TranslationOutcome {
     case .translated(let frame): "a translation to machine page \(String(frame.raw, radix: 16))"
     case .emulated(let page): "emulation at physical page \(String(page.raw, radix: 16))"
     case .fault(let fault): "page fault at \(fault.address.hexadecimal) with code \(fault.code.hexadecimal)"
-    case .protection: "general-protection fault (address not canonical)"
+    case .protection: "general-protection fault (address not canonical, or beyond the guest's segments)"
     }
   }
 }

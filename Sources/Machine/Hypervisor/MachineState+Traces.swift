@@ -26,8 +26,13 @@ extension MachineState {
     call(isStore ? .beforeWrite : .beforeRead, address)
   }
 
-  /// A store to a watched page has been carried out. The backend's own part comes after this.
-  mutating func endTracedStore(_ address: PhysicalAddress) { call(.afterWrite, address) }
+  /// A store to a watched page has been carried out. The backend's own part comes after this. Returns whether what was
+  /// translated from the page has gone, which all CPUs must forget.
+  mutating func endTracedStore(_ address: PhysicalAddress) -> Bool {
+    let before = counters.translationsInvalidated
+    call(.afterWrite, address)
+    return counters.translationsInvalidated != before
+  }
 
   private mutating func call(_ moment: TraceMoments, _ address: PhysicalAddress) {
     for client in traces.watchers(of: address.page, moment) {
@@ -37,6 +42,9 @@ extension MachineState {
       case .device, .readOnlyMemory, .shadowTables: break
       case .copyOnWrite: traces.unwatch(address.page, for: .copyOnWrite)
       case .frameBuffer: noteRow(address)
+      case .translations:
+        traces.unwatch(address.page, for: .translations)
+        counters.translationsInvalidated += 1
       }
     }
   }
@@ -59,6 +67,7 @@ extension TraceClient {
     case .readOnlyMemory: \.traceFaultsROM
     case .copyOnWrite: \.traceFaultsCopyOnWrite
     case .frameBuffer: \.traceFaultsFrameBuffer
+    case .translations: \.traceFaultsTranslations
     case .shadowTables: \.traceFaultsShadow
     }
   }

@@ -20,6 +20,8 @@ enum TraceClient: UInt8, CaseIterable {
   case copyOnWrite
   /// Notes which rows have changed.
   case frameBuffer
+  /// Has translated the kernel's code on the page.
+  case translations
   /// The backend's: keeps its tables as the guest's are.
   case shadowTables
 }
@@ -55,8 +57,8 @@ struct MemoryTraces: ~Copyable {
     var address: PhysicalAddress
   }
 
-  private static var reads: UInt32 { 0o11111 }
-  private static var writes: UInt32 { 0o66666 }
+  private static var reads: UInt32 { 0o111111 }
+  private static var writes: UInt32 { 0o666666 }
 
   /// What the mappings of a page must withhold at present.
   @inline(__always) func protection(of page: PPN) -> PageProtection {

@@ -82,6 +82,14 @@ extension Plan {
     if random.oneIn(4) { keys.append(("trace.device", "200000+1000")) }
     if random.oneIn(4) { keys.append(("trace.cow", random.pick(["201000+1000", "100000+4000"]))) }
     if random.oneIn(4) { keys.append(("trace.frame-buffer", "102000+3000")) }
+    keys.append(("cpu.technique", random.pick(["none", "binary-translation"] + Technique.allCases.map(\.rawValue))))
+    keys.append(("monitor.hiding", random.pick(["off", "address-space", "protection", "protection"])))
+    keys.append(("monitor.tlb", random.pick(["untagged", "untagged", "tagged"])))
+    // Parts of a table, whole tables, and a range that no guest of these uses.
+    let ranges = ["0+200000", "200000+400000", "40000000+40000000", "8000000000+8000000000", "top"]
+    keys.append(("monitor.range", random.pick(ranges)))
+    keys.append(("emulated-tlb.capacity", random.pick(["0", "1", "3", "8"])))
+    keys.append(("emulated-tlb.tags", random.pick(["none", "pcid"])))
     return keys
   }
 

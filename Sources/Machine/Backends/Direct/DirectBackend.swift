@@ -58,8 +58,7 @@ struct DirectBackend: Backend, ~Copyable {
       machine.count(isTable ? .trace : .other, fault, page, cost: costs.emulation, cpu.index)
       return .emulated(page)
     }
-    machine.counters.exitFault += 1
-    machine.counters.cyclesVirtualization += costs.exit + costs.injection
+    machine.countTrueFaultExit()
     return .deliver(PageFault(address: fault.address, code: fault.code))
   }
 

@@ -42,6 +42,7 @@ extension ShadowBackend {
     guard let shadow = pages.removeValue(forKey: frame) else { return }
     for place in shadow.parents { machine.memory.write(place, 0) }
     frames[shadow.key] = nil
+    guardedTables.remove(shadow.key)
     retired.append((frame, machine.flushClock))
     machine.counters.shadowPages -= 1
     guard case .table(let page, let level) = shadow.key else {

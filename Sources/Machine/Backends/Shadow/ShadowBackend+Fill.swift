@@ -101,6 +101,7 @@ extension ShadowBackend {
       resyncAll(&cpu, &machine)
     }
     machine.memory.write(place, PageTableEntry(frame: frame, flags).raw)
+    guardBelow(key, at: place, &cpu, &machine)
     return frame
   }
 
@@ -142,7 +143,11 @@ extension ShadowBackend {
     let protection = machine.traces.watch(page, .afterWrite, for: .shadowTables)
     machine.counters.tracedPagesPeak = UInt64(machine.traces.pagesPeak)
     // Where somebody watches already, no mapping is writable.
-    guard protection == .none else { return }
+    if protection == .none { protect(page, &cpu, &machine) }
+  }
+
+  /// Takes the write right from every mapping of a page.
+  mutating func protect(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     var hasLostRight = lostLeaves[page.raw] == machine.flushClock + 1
     for place in reverseMap.mappings(of: page) {
       let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))

@@ -18,6 +18,9 @@ extension ShadowBackend {
     of entry: PageTableEntry<MachineSpace>, in shadow: ShadowPage, _ index: Int, _ machine: inout MachineState
   ) -> String? {
     let level = shadow.key.level
+    if level == machine.guardedRange?.level, leadsToGuarded(shadow.frame.entryAddress(index: index), machine) {
+      return "maps the monitor's range"
+    }
     if level > 1, pages[entry.frame] == nil { return "points to no shadow" }
     if level == 1, let page = machine.physmap.physical(entry.frame) {
       if machine.isDevice(page) { return "maps device memory" }

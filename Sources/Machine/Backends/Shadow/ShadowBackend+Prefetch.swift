@@ -62,7 +62,7 @@ extension ShadowBackend {
     }
     guard guest.pointsToTable(level: level), guest.isAccessed,
       guest.reservedBits(level: level, under: cpu.guestControls) == 0,
-      let below = frames[.table(guest.frame, level: level - 1)]
+      let below = frames[.table(guest.frame, level: level - 1)], !leadsToGuarded(place, machine)
     else { return }
     let flags = Self.inherited(guest).union(guest.isWritable ? .writable : [])
     pages[below]?.parents.append(place)

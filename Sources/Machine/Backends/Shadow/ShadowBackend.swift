@@ -24,6 +24,9 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   var fractureClock: UInt64 = 0
   var fracturesFlushed: [Int: UInt64] = [:]
 
+  /// Shadows on the way to the range that the monitor guards.
+  var guardedTables: Set<ShadowPage.Key> = []
+
   let design: ShadowSettings
   /// Shadows of the path that is being filled: not to be evicted.
   var path: [MPN] = []
@@ -39,7 +42,9 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   mutating func setRoot(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     resyncAll(&cpu, &machine)
     roots[cpu.index] = cpu.registers.root
-    cpu.root = shadow(.table(cpu.registers.root, level: cpu.registers.levels), &cpu, &machine)
+    let key = ShadowPage.Key.table(cpu.registers.root, level: cpu.registers.levels)
+    cpu.root = shadow(key, &cpu, &machine)
+    guardRoot(key, &cpu, &machine)
   }
 
   mutating func unprotected(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {

@@ -19,6 +19,14 @@ protocol ShadowingBackend: Backend, ~Copyable {
   /// Nobody watches a page any more: its mappings may have back what was withheld.
   mutating func unprotected(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
+  /// Somebody watches a page from now on: its mappings must let no store pass.
+  mutating func protect(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// Whether an address lies where the monitor hides, in this address space or in one that shares the entry with it.
+  borrowing func guards(
+    _ walk: GuestWalk, _ address: VirtualAddress, _ machine: borrowing MachineState
+  ) -> Bool
+
   /// Gives the hardware the top-level table for the CPU as its registers now are.
   mutating func setRoot(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
 }
@@ -52,13 +60,13 @@ extension ShadowingBackend where Self: ~Copyable {
     var walk: GuestWalk
     switch machine.walkGuest(fault.address, access, cpu) {
     case .fault(let code):
-      machine.counters.exitFault += 1
-      machine.counters.cyclesVirtualization += costs.exit + costs.injection
+      machine.countTrueFaultExit()
       return .deliver(PageFault(address: fault.address, code: code))
     case .translated(let found): walk = found
     }
     let wasAccessed = walk.leaf.isAccessed
     machine.setAccessed(&walk, fault.address, for: access)
+    if guards(walk, fault.address, machine) { return resolveGuarded(walk, fault, &cpu, &machine) }
     // Device memory is never mapped. A store that only CR0.WP = 0 lets pass has no entry that would let no other pass.
     let protection = machine.traces.protection(of: walk.page)
     if machine.isDevice(walk.page) || access.isStore && !walk.rights.isWritable && protection == .none {
@@ -110,14 +118,14 @@ extension ShadowingBackend where Self: ~Copyable {
   }
 
   mutating func stored(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
-    machine.endTracedStore(store.address)
+    endTraced(store.address, &cpu, &machine)
     changed(store, &cpu, &machine)
   }
 
   mutating func storedUnknown(
     _ address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) {
-    machine.endTracedStore(address)
+    endTraced(address, &cpu, &machine)
     changedUnknown(address.page, &cpu, &machine)
   }
 

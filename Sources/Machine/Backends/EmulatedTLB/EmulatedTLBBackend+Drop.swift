@@ -1,0 +1,68 @@
+internal import Paging
+
+extension EmulatedTLBBackend {
+  /// Empties a table, and the hardware's TLB with it.
+  mutating func dropAll(_ id: ContextID, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    guard let context = contexts[id] else { return }
+    machine.memory.clear(context.root)
+    for table in context.tables { machine.physmap.free(table.frame) }
+    count(-context.tables.count, &machine)
+    contexts[id]?.tables = []
+    queues[id.cpu]?.removeAll(tag: id.tag)
+    cpu.flushAll()
+  }
+
+  mutating func dropAllContexts(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    for id in contexts(of: cpu.index) { dropAll(id, &cpu, &machine) }
+  }
+
+  /// Drops the leaves of a table that are not global.
+  mutating func dropNonGlobal(_ id: ContextID, _ machine: inout MachineState) {
+    for table in contexts[id]?.tables ?? [] where table.level == 1 {
+      for index in 0..<512 {
+        let place = table.frame.entryAddress(index: index)
+        let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
+        if entry.isPresent && !entry.isGlobal { dropLeaf(place, id, &machine) }
+      }
+    }
+  }
+
+  /// Drops what a table holds of the guest's page at an address, however large that page is.
+  mutating func drop(
+    _ address: VirtualAddress, _ id: ContextID, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    guard var table = contexts[id]?.root else { return }
+    for level in (2...cpu.registers.levels).reversed() {
+      let entry = PageTableEntry<MachineSpace>(machine.memory.read(table.entryAddress(address, level: level)))
+      guard entry.isPresent else { return }
+      if level <= PageSize.huge.level && entry.contains(ShadowMark.fracture) {
+        dropFractures(entry.frame, level - 1, id, &machine)
+        // The hardware has entries of the parts that no single INVLPG would drop.
+        cpu.flushAll()
+      }
+      table = entry.frame
+    }
+    dropLeaf(table.entryAddress(address, level: 1), id, &machine)
+  }
+
+  private mutating func dropFractures(_ table: MPN, _ level: Int, _ id: ContextID, _ machine: inout MachineState) {
+    for index in 0..<512 {
+      let place = table.entryAddress(index: index)
+      let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
+      guard entry.isPresent, entry.contains(ShadowMark.fracture) else { continue }
+      if level == 1 {
+        dropLeaf(place, id, &machine)
+      } else {
+        dropFractures(entry.frame, level - 1, id, &machine)
+      }
+    }
+  }
+
+  private mutating func dropLeaf(_ place: MachineAddress, _ id: ContextID, _ machine: inout MachineState) {
+    let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
+    guard entry.isPresent else { return }
+    if entry.isWritable { lostLeaves = machine.flushClock + 1 }
+    machine.memory.write(place, 0)
+    if capacity > 0 { queues[id.cpu]?.remove(place) }
+  }
+}

@@ -1,0 +1,116 @@
+import Paging
+import XCTest
+
+@testable import Machine
+
+/// The memory-tracing service at work against a plain model of it: random accesses by several mappings, a large one
+/// among them, to pages that some of its clients watch; every call must come, in order, and no other.
+final class TraceCallsTests: XCTestCase {
+  private struct Step {
+    var page: UInt64
+    /// By the first 4 KiB mapping, the second, or the 2 MiB one.
+    var alias: Int
+    var isStore: Bool
+  }
+
+  private struct Watch {
+    var key: String
+    var client: TraceClient
+    var pages: Range<UInt64>
+  }
+
+  private static let pageCount: UInt64 = 4
+
+  func testEveryCallComesAndNoOther() throws {
+    for seed in seeds(40) {
+      var random = SplitMix64(seed: seed)
+      let watches = watches(&random)
+      let steps = (0..<60).map { _ in
+        Step(page: UInt64(random.below(Int(Self.pageCount))), alias: random.below(3), isStore: random.oneIn(2))
+      }
+      for isShadow in [true, false] {
+        guard try problem(steps, watches, isShadow) != nil else { continue }
+        let least = shrink(steps) { (try? problem($0, watches, isShadow)) != .some(nil) }
+        let what = try problem(least, watches, isShadow) ?? ""
+        XCTFail("MEMLAB_SEED=\(seed), \(isShadow ? "shadow" : "emulated-tlb"), \(watches), \(least): \(what)")
+      }
+    }
+  }
+
+  private func watches(_ random: inout SplitMix64) -> [Watch] {
+    let all: [(String, TraceClient)] = [
+      ("trace.device", .device), ("trace.rom", .readOnlyMemory), ("trace.cow", .copyOnWrite),
+      ("trace.frame-buffer", .frameBuffer),
+    ]
+    return all.compactMap { key, client in
+      guard !random.oneIn(3) else { return nil }
+      let first = UInt64(random.below(Int(Self.pageCount)))
+      let end = first + 1 + UInt64(random.below(Int(Self.pageCount - first)))
+      return Watch(key: key, client: client, pages: first..<end)
+    }
+  }
+
+  /// What the model says: at each moment of an access, those who watch it, in the order of ``TraceClient``.
+  private func expected(_ steps: [Step], _ watches: [Watch]) -> [MemoryTraces.Call] {
+    var copied: Set<UInt64> = []
+    var calls: [MemoryTraces.Call] = []
+    for step in steps {
+      let address = PhysicalAddress(0x20_0000 + step.page << 12)
+      let here = watches.filter { $0.pages.contains(step.page) }
+      func call(_ client: TraceClient, _ moment: TraceMoments) {
+        guard here.contains(where: { $0.client == client }) else { return }
+        if client == .copyOnWrite && !copied.insert(step.page).inserted { return }
+        calls.append(MemoryTraces.Call(client: client, moment: moment, address: address))
+      }
+      if step.isStore {
+        call(.device, .beforeWrite)
+        call(.readOnlyMemory, .beforeWrite)
+        call(.copyOnWrite, .beforeWrite)
+        call(.frameBuffer, .afterWrite)
+      } else {
+        call(.device, .beforeRead)
+      }
+    }
+    return calls
+  }
+
+  private func problem(_ steps: [Step], _ watches: [Watch], _ isShadow: Bool) throws -> String? {
+    var guest = Guest()
+    let flags: EntryFlags = [.present, .writable, .user]
+    for page in 0..<Self.pageCount {
+      guest.map(0x10000 + page << 12, to: 0x20_0000 + page << 12, flags)
+      guest.map(0x20000 + page << 12, to: 0x20_0000 + page << 12, flags)
+    }
+    guest.map(0x40_0000, to: 0x20_0000, flags, size: .large)
+    guest.boot()
+    for step in steps {
+      let va = [0x10000, 0x20000, 0x40_0000][step.alias] + step.page << 12
+      if step.isStore { guest.write(va) } else { guest.read(va) }
+    }
+    var configuration = Configuration(mode: isShadow ? .shadow : .emulatedTLB, machine: .roomy, guest: .scenario)
+    for watch in watches {
+      let range =
+        String(0x20_0000 + watch.pages.lowerBound << 12, radix: 16) + "+" + String(watch.pages.count << 12, radix: 16)
+      XCTAssertNil(configuration.settings.set(watch.key, to: range))
+    }
+    let found =
+      isShadow
+      ? try calls(guest, Processor<ShadowBackend>(configuration))
+      : try calls(guest, Processor<EmulatedTLBBackend>(configuration))
+    let wanted = expected(steps, watches)
+    if found == wanted { return nil }
+    let index = zip(found, wanted).enumerated().first { $0.element.0 != $0.element.1 }?.offset
+    return "call \(index ?? min(found.count, wanted.count)) of \(wanted.count): \(found.count) found"
+  }
+
+  private func calls<MMU: Backend & ~Copyable>(
+    _ guest: Guest, _ processor: consuming Processor<MMU>
+  ) throws -> [MemoryTraces.Call] {
+    var processor = processor
+    processor.machine.traces.journal = []
+    var batch = OperationBatch()
+    for item in guest.items { batch.append(item.operation, words: item.words) }
+    try processor.replay(batch)
+    return processor.machine.traces.journal ?? []
+  }
+}
