@@ -130,5 +130,7 @@ public struct Costs: Hashable, Sendable {
   public var reflection: UInt64 = 800
   /// A call of the monitor out of translated code, with the emulation of the instruction that it stands for.
   public var callout: UInt64 = 1254
+  /// The hypervisor's look at one more entry while it is at it: to make it ahead, to compare or to drop it.
+  public var examine: UInt64 = 60
   public init() {}
 }

@@ -105,6 +105,15 @@ struct MachineState: ~Copyable {
     let now = isTable ? levels | bit : levels & ~bit & ~1
     tableLevels[page] = now == 0 ? nil : now
     counters.guestTablePages = UInt64(tableLevels.count)
+    noteShadowPages(0)
+  }
+
+  /// Books shadow pages that were made or, negative, given up: memory bloat is what they are to the guest's own tables.
+  mutating func noteShadowPages(_ change: Int) {
+    counters.shadowPages = UInt64(Int(counters.shadowPages) + change)
+    counters.shadowPagesPeak = max(counters.shadowPagesPeak, counters.shadowPages)
+    counters.bloat = counters.shadowPages * 100 / max(counters.guestTablePages, 1)
+    counters.bloatPeak = max(counters.bloatPeak, counters.bloat)
   }
 
   /// Books the peak of machine frames in use: the guest's memory and the hypervisor's own frames.

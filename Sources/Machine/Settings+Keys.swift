@@ -40,6 +40,10 @@ extension Settings {
     .number("shadow.flood", 3, in: 1...512, "stores to an upper table between two walks that `flood` bears") {
       $0.shadow.flood = $1
     },
+    .word(
+      "shadow.large", ["splinter", "keep"],
+      "a large page of the guest's comes in 4 KiB parts, or whole where no page inside is traced"
+    ) { $0.shadow.keepsLarge = $1 == 1 },
     .range("trace.device", "physical memory of which a device model sees every access") { $0.traces.device = $1 },
     .range("trace.rom", "physical memory to which stores are dropped") { $0.traces.readOnlyMemory = $1 },
     .range("trace.cow", "physical pages that are shared until their first store") { $0.traces.copyOnWrite = $1 },

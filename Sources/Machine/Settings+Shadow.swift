@@ -33,6 +33,8 @@ public struct ShadowSettings: Hashable, Sendable {
   /// The page that no fill has gone through for the longest time goes first, instead of the one made first.
   public var evictsLeastRecentlyUsed = false
   public var unshadowing: Unshadowing = []
+  /// A large page of the guest's stays large where memory and traces allow, instead of coming in 4 KiB parts.
+  public var keepsLarge = false
   public var zeroRun = 2
   public var flood = 3
 }

@@ -98,6 +98,7 @@ enum MachineReader {
     costs.trap = group.has("trap") ? try group.cycles("trap") : costs.faultDelivery
     costs.reflection = group.has("reflection") ? try group.cycles("reflection") : costs.injection
     if group.has("callout") { costs.callout = try group.cycles("callout") }
+    if group.has("examine") { costs.examine = try group.cycles("examine") }
     try group.finish()
     return costs
   }

@@ -23,6 +23,8 @@ public struct PageNumber<Space>: Hashable, Sendable {
   @inlinable public var address: Address<Space> { Address(raw << 12) }
   /// The page `count` pages further on.
   @inlinable public func advanced(by count: UInt64) -> PageNumber { PageNumber(raw &+ count) }
+  /// The first 4 KiB page of the page of a size that holds this one.
+  @inlinable public func first(of size: PageSize) -> PageNumber { PageNumber(size.first(raw)) }
 }
 
 public typealias VirtualAddress = Address<VirtualSpace>

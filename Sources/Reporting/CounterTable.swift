@@ -68,7 +68,7 @@ public enum CounterTable {
   ]
 
   /// The columns that came later still: behind `settings`.
-  static let latest: [Column] = shadowing + walks + monitor
+  static let latest: [Column] = shadowing + walks + monitor + designs
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -117,6 +117,16 @@ public enum CounterTable {
     Column("translations_invalidated") { $0.translationsInvalidated },
     Column("emulated_tlb_evicted") { $0.emulatedTLBEvicted },
   ]
+
+  private static let designs: [Column] =
+    (1...5).map { level in Column("trace_faults_l\(level)") { $0.traceFaultsByLevel[level] } }
+    + [
+      Column("bloat_percent", isLevel: true) { $0.bloat },
+      Column("bloat_percent_peak", isLevel: true) { $0.bloatPeak },
+      Column("shadow_large_made") { $0.shadowLargeMade },
+      Column("shadow_large_broken") { $0.shadowLargeBroken },
+      Column("entries_examined") { $0.entriesExamined },
+    ]
 
   /// Every counter, in the order of the columns.
   public static var columns: [Column] { early + late + latest }

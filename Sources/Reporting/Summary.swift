@@ -77,6 +77,7 @@ public enum Summary {
     table.sum("  fill") { $0.hiddenFill }
     table.sum("  trace") { $0.hiddenTrace }
     table.sum("    for shadow tables") { $0.traceFaultsShadow }
+    for level in 1...5 { table.sum("      of level \(level)") { $0.traceFaultsByLevel[level] } }
     table.sum("    for ROM") { $0.traceFaultsROM }
     table.sum("    for the frame buffer") { $0.traceFaultsFrameBuffer }
     table.sum("    for a device") { $0.traceFaultsDevice }
@@ -109,6 +110,11 @@ public enum Summary {
     table.sum("  evicted") { $0.shadowPagesEvicted }
     table.sum("  recycled") { $0.shadowPagesRecycled }
     table.sum("  out of step") { $0.shadowPagesUnsynced }
+    table.sum("  in per cent of guest tables, at the end") { $0.bloat }
+    table.sum("  in per cent of guest tables, peak") { $0.bloatPeak }
+    table.sum("large shadow leaves made") { $0.shadowLargeMade }
+    table.sum("  broken up for a trace") { $0.shadowLargeBroken }
+    table.sum("entries examined in passing") { $0.entriesExamined }
     table.sum("shadow entries made ahead") { $0.prefetched }
     table.sum("  used") { $0.prefetchedUsed }
     table.sum("traced pages, peak") { $0.tracedPagesPeak }

@@ -6,7 +6,8 @@ final class ShadowDesignTests: XCTestCase {
   private static let values: [[String]] = [
     ["shadow.store=update"], ["shadow.store=unsync"], ["shadow.prefetch=1"], ["shadow.prefetch=32"],
     ["shadow.pages=16"], ["shadow.pages=16", "shadow.evict=lru"], ["shadow.unshadow=user"],
-    ["shadow.unshadow=misaligned"], ["shadow.unshadow=zeros"], ["shadow.unshadow=flood"], ["shadow.unshadow=all"],
+    ["shadow.unshadow=misaligned"], ["shadow.large=keep"], ["shadow.large=keep", "shadow.store=unsync"],
+    ["shadow.unshadow=zeros"], ["shadow.unshadow=flood"], ["shadow.unshadow=all"],
   ]
 
   private struct Fault: Hashable {

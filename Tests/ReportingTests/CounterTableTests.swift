@@ -21,7 +21,9 @@ final class CounterTableTests: XCTestCase {
       walk_refs_l1,walk_refs_l2,walk_refs_l3,walk_refs_l4,walk_refs_l5,walk_refs_nested_l1,walk_refs_nested_l2,\
       walk_refs_nested_l3,walk_refs_nested_l4,walk_refs_nested_l5,psc_hits,nested_psc_hits,nested_tlb_hits,\
       exit_interrupt,monitor_calls,monitor_flushes,cause_monitor,trace_faults_translations,pages_translated,\
-      translations_invalidated,emulated_tlb_evicted
+      translations_invalidated,emulated_tlb_evicted,trace_faults_l1,trace_faults_l2,trace_faults_l3,\
+      trace_faults_l4,trace_faults_l5,bloat_percent,bloat_percent_peak,shadow_large_made,shadow_large_broken,\
+      entries_examined
 
       """)
   }
@@ -56,7 +58,7 @@ final class CounterTableTests: XCTestCase {
     XCTAssertEqual(
       CounterTable.row(run),
       "\"a,\"\"b\"\"\",emulated-tlb,skylake,10,6,1,2,3,0,0,0,0,0,0,0,0,0,9,4,0,0,0,5,6,0,6,0,0,0,0,0,0,0,0,0,0,0,0,0,"
-        + "0,7,0,7,0,0.002500,4000,0,8,costs.exit=5 nested.fill=eager" + String(repeating: ",0", count: 44)
+        + "0,7,0,7,0,0.002500,4000,0,8,costs.exit=5 nested.fill=eager" + String(repeating: ",0", count: 54)
         + "\n")
     XCTAssertEqual(CounterTable.csv([run]), CounterTable.header + CounterTable.row(run))
   }

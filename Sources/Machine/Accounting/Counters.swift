@@ -72,6 +72,16 @@ public struct Counters: Hashable, Sendable {
   public var prefetched: UInt64 = 0
   public var prefetchedUsed: UInt64 = 0
   public var prefetchedInVain: UInt64 = 0
+  /// Shadow leaves of large pages that were made, and those that a trace on a page inside has broken up.
+  public var shadowLargeMade: UInt64 = 0
+  public var shadowLargeBroken: UInt64 = 0
+  /// Trace faults on guest tables by the level of the table, the uppermost where it is one of several.
+  public var traceFaultsByLevel = LevelCounts()
+  /// Shadow pages to pages of the guest's tables (memory bloat) in per cent, at the end and at most.
+  public var bloat: UInt64 = 0
+  public var bloatPeak: UInt64 = 0
+  /// Guest entries that the hypervisor looked at to make, renew, compare or drop shadow entries without a fault on each.
+  public var entriesExamined: UInt64 = 0
   /// Pages that hold tables of the guest's, at present, as far as the trace tells.
   public var guestTablePages: UInt64 = 0
   /// Hidden faults of shadow paging and of the emulated TLB by cause, which add up to all of them: a table above the leaf

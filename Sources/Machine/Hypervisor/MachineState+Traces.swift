@@ -26,6 +26,17 @@ extension MachineState {
     call(isStore ? .beforeWrite : .beforeRead, address)
   }
 
+  /// Books a trace fault on a guest table with the table's level; 0: the page is none.
+  mutating func countTraced(level: Int) {
+    if level > 0 { counters.traceFaultsByLevel.increment(level) }
+  }
+
+  /// Books and pays for a guest entry that the hypervisor looks at in passing.
+  mutating func countExamined() {
+    counters.entriesExamined += 1
+    counters.cyclesVirtualization += description.costs.examine
+  }
+
   /// A store to a watched page has been carried out. The backend's own part comes after this. Returns whether what was
   /// translated from the page has gone, which all CPUs must forget.
   mutating func endTracedStore(_ address: PhysicalAddress) -> Bool {

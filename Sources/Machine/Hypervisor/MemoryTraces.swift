@@ -44,8 +44,10 @@ enum PageProtection: UInt8, Comparable {
 struct MemoryTraces: ~Copyable {
   /// For each page, the moments of each client: three bits a client, the first client's lowest.
   private var moments = PageMap<UInt32>()
-  /// Pages that somebody watches.
+  /// Pages that somebody watches, and how many they are of each 2 MiB and of each 1 GiB.
   private(set) var pages = 0
+  private var pagesOfLarge: [UInt64: Int] = [:]
+  private var pagesOfHuge: [UInt64: Int] = [:]
   private(set) var pagesPeak = 0
   /// Every call made, if somebody wants to know (tests).
   var journal: [Call]?
@@ -81,7 +83,7 @@ struct MemoryTraces: ~Copyable {
     let old = protection(of: page)
     let word = moments[page.raw] ?? 0
     moments.set(page.raw, word | UInt32(wanted.rawValue) << (3 * UInt32(client.rawValue)))
-    if word == 0 && !wanted.isEmpty { pages += 1 }
+    if word == 0 && !wanted.isEmpty { book(page, 1) }
     pagesPeak = max(pagesPeak, pages)
     return old
   }
@@ -93,8 +95,23 @@ struct MemoryTraces: ~Copyable {
     let word = moments[page.raw] ?? 0
     let rest = word & ~(7 << (3 * UInt32(client.rawValue)))
     moments.set(page.raw, rest)
-    if word != 0 && rest == 0 { pages -= 1 }
+    if word != 0 && rest == 0 { book(page, -1) }
     return old
+  }
+
+  private mutating func book(_ page: PPN, _ change: Int) {
+    pages += change
+    pagesOfLarge[page.raw >> 9, default: 0] += change
+    pagesOfHuge[page.raw >> 18, default: 0] += change
+  }
+
+  /// Whether somebody watches a page of those that make a page of a size.
+  func seesAny(in first: PPN, _ size: PageSize) -> Bool {
+    switch size {
+    case .small: moments[first.raw] ?? 0 != 0
+    case .large: pagesOfLarge[first.raw >> 9] ?? 0 > 0
+    case .huge: pagesOfHuge[first.raw >> 18] ?? 0 > 0
+    }
   }
 
   /// Those who watch a page at any of these moments, in the order of calls.

@@ -50,6 +50,13 @@ struct Physmap {
     MachineAddress(machine(address.page).address.raw | address.offset)
   }
 
+  /// Whether one machine page of a size is behind the physical one that begins with a page.
+  mutating func isWhole(_ first: PPN, _ size: PageSize) -> Bool {
+    let machine = machine(first)
+    // The regions have the size of the largest page.
+    return machine.first(of: size) == machine
+  }
+
   /// The physical page that a machine page backs, nil for the hypervisor's own frames.
   func physical(_ page: MPN) -> PPN? {
     if isIdentity { return PPN(page.raw) }

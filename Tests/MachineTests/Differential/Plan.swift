@@ -77,6 +77,7 @@ extension Plan {
     keys.append(("shadow.pages", random.pick(["0", "1", "6", "9", "14"])))
     keys.append(("shadow.evict", random.pick(["oldest", "lru"])))
     keys.append(("shadow.unshadow", random.pick(["off", "user", "misaligned", "zeros", "flood", "all"])))
+    keys.append(("shadow.large", random.pick(["splinter", "keep"])))
     keys.append(("shadow.zeros", random.pick(["1", "2"])))
     keys.append(("shadow.flood", random.pick(["1", "3"])))
     if random.oneIn(4) { keys.append(("trace.device", "200000+1000")) }

@@ -55,10 +55,7 @@ struct EmulatedTLBBackend: ShadowingBackend, ~Copyable {
     cpu.root = root
   }
 
-  func count(_ change: Int, _ machine: inout MachineState) {
-    machine.counters.shadowPages = UInt64(Int(machine.counters.shadowPages) + change)
-    machine.counters.shadowPagesPeak = max(machine.counters.shadowPagesPeak, machine.counters.shadowPages)
-  }
+  func count(_ change: Int, _ machine: inout MachineState) { machine.noteShadowPages(change) }
 
   // MARK: The guest's flushes
 

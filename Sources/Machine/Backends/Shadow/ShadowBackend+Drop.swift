@@ -6,11 +6,8 @@ extension ShadowBackend {
     let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
     guard entry.isPresent else { return }
     machine.memory.write(place, 0)
-    if level == 1 {
-      guard let page = machine.physmap.physical(entry.frame) else { preconditionFailure("a leaf of no guest page") }
-      reverseMap.remove(place, of: page)
-      settlePrefetch(entry, &machine)
-      if entry.isWritable { lostLeaves.set(page.raw, machine.flushClock + 1) }
+    if entry.isLeaf(level: level) {
+      forgetMapping(entry, place, level: level, &machine)
     } else {
       pages[entry.frame]?.parents.removeAll { $0 == place }
       // An entry above level 2 may have led to splinters.
@@ -18,10 +15,28 @@ extension ShadowBackend {
     }
   }
 
+  private mutating func forgetMapping(
+    _ entry: PageTableEntry<MachineSpace>, _ place: MachineAddress, level: Int, _ machine: inout MachineState
+  ) {
+    guard let page = machine.physmap.physical(entry.frame) else { preconditionFailure("a leaf of no guest page") }
+    if level == 1 {
+      reverseMap.remove(place, of: page)
+      settlePrefetch(entry, &machine)
+    } else {
+      largeMaps[level - 2].remove(place, of: page)
+    }
+    if entry.isWritable { noteLost(page, level: level, machine) }
+  }
+
   /// Drops all entries of a shadow.
   mutating func dropEntries(of frame: MPN, _ machine: inout MachineState) {
     guard let level = pages[frame]?.key.level else { return }
-    for index in 0..<512 { drop(frame.entryAddress(index: index), level: level, &machine) }
+    for index in 0..<512 {
+      let place = frame.entryAddress(index: index)
+      guard machine.memory.read(place) & 1 == 1 else { continue }
+      machine.countExamined()
+      drop(place, level: level, &machine)
+    }
   }
 
   /// Ends the page's life as a table: its shadows go, and its mappings get back what the trace withheld.
@@ -44,7 +59,7 @@ extension ShadowBackend {
     frames[shadow.key] = nil
     guardedTables.remove(shadow.key)
     retired.append((frame, machine.flushClock))
-    machine.counters.shadowPages -= 1
+    machine.noteShadowPages(-1)
     guard case .table(let page, let level) = shadow.key else {
       fractureClock += 1
       return
@@ -54,11 +69,23 @@ extension ShadowBackend {
     if levels == 0 { untrace(page, &machine) }
   }
 
+  borrowing func tracedLevel(of page: PPN) -> Int {
+    let levels = tracedLevels[page.raw] ?? 0
+    // Bit 1 stands for level 1.
+    return levels == 0 || unsynced.contains(page) ? 0 : 7 - levels.leadingZeroBitCount
+  }
+
   private mutating func untrace(_ page: PPN, _ machine: inout MachineState) {
     machine.traces.unwatch(page, for: .shadowTables)
     unsynced.removeAll { $0 == page }
     storeRuns[page] = nil
-    if machine.traces.protection(of: page) == .none { restoreWriteRight(page, &machine) }
+    if machine.traces.protection(of: page) == .none { freed(page, &machine) }
+  }
+
+  /// Nobody watches a page any more.
+  mutating func freed(_ page: PPN, _ machine: inout MachineState) {
+    restoreWriteRight(page, &machine)
+    rejoin(around: page, &machine)
   }
 
   /// More rights need no flush: a stale entry costs one walk more.

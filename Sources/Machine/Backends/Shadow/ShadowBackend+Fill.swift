@@ -14,8 +14,11 @@ extension ShadowBackend {
       frame = link(key, at: frame.entryAddress(address, level: level), flags, &cpu, &machine)
       level -= 1
     }
-    if walk.size > .small { frame = splinter(walk, address, frame, &cpu, &machine) }
-    fillLeaf(walk, at: frame.entryAddress(address, level: 1), &machine)
+    if walk.size > .small {
+      fillLarge(walk, address, frame, &cpu, &machine)
+    } else {
+      fillLeaf(walk, at: frame.entryAddress(address, level: 1), &machine)
+    }
     use(path)
     path = []
     if walk.size == .small { prefetch(around: walk, address, frame, cpu, &machine) }
@@ -35,33 +38,10 @@ extension ShadowBackend {
     return leaf.isDirty ? .writable : ShadowMark.readOnlyForDirty
   }
 
-  /// Fills the entries above the 4 KiB parts of a large page of the guest's; returns the table of the parts.
-  private mutating func splinter(
-    _ walk: GuestWalk, _ address: VirtualAddress, _ table: MPN, _ cpu: inout VirtualCPU,
-    _ machine: inout MachineState
-  ) -> MPN {
-    var frame = table
-    var flags = Self.inherited(walk.leaf).union(Self.writeRight(walk.leaf)).union(ShadowMark.fracture)
-    for level in (2...walk.size.level).reversed() {
-      let pagesBelow = UInt64(1) << UInt64(9 * (level - 1))
-      let first = PPN(walk.page.raw / pagesBelow * pagesBelow)
-      let key = ShadowPage.Key.splinter(first, level: level - 1, isGlobal: walk.leaf.isGlobal)
-      frame = link(key, at: frame.entryAddress(address, level: level), flags, &cpu, &machine)
-      flags = [.present, .writable, .user, .accessed, ShadowMark.fracture]
-    }
-    return frame
-  }
-
   private mutating func fillLeaf(_ walk: GuestWalk, at place: MachineAddress, _ machine: inout MachineState) {
-    var flags: EntryFlags = [.present, .accessed, .dirty]
+    var flags = Self.inherited(walk.leaf).union(Self.writeRight(walk.leaf)).union(.dirty)
     if walk.leaf.isGlobal { flags.insert(.global) }
-    if walk.size > .small {
-      flags.formUnion([.user, .writable])
-    } else {
-      flags.formUnion(Self.inherited(walk.leaf))
-      flags.formUnion(Self.writeRight(walk.leaf))
-    }
-    setLeaf(walk.page, flags, at: place, &machine)
+    setLeaf(walk.page, flags, at: place, level: 1, &machine)
   }
 
   /// Writes a shadow leaf, without the write right where the page is watched.
@@ -70,19 +50,31 @@ extension ShadowBackend {
     return flags.subtracting(.writable).union(ShadowMark.readOnlyForTrace)
   }
 
+  /// Makes an entry of a level map the memory from a page on.
   mutating func setLeaf(
-    _ page: PPN, _ flags: EntryFlags, at place: MachineAddress, _ machine: inout MachineState
+    _ page: PPN, _ flags: EntryFlags, at place: MachineAddress, level: Int, _ machine: inout MachineState
   ) {
-    let leaf = PageTableEntry(frame: machine.physmap.machine(page), withheld(page, flags, machine))
+    let size: EntryFlags = level > 1 ? .pageSize : []
+    let frame = machine.physmap.machine(page)
+    let leaf = PageTableEntry(frame: frame, withheld(page, flags, machine).union(size))
     var old = PageTableEntry<MachineSpace>(machine.memory.read(place))
-    // A table that was out of step may have led elsewhere.
-    if old.isPresent && old.frame != leaf.frame {
-      drop(place, level: 1, &machine)
+    // A table that was out of step may have led elsewhere, and a large page may have been in parts.
+    if old.isPresent && (old.frame != leaf.frame || !old.isLeaf(level: level)) {
+      drop(place, level: level, &machine)
       old = PageTableEntry(0)
     }
-    if old.isPresent { settlePrefetch(old, &machine) } else { reverseMap.insert(place, of: page) }
-    if old.isWritable && !leaf.isWritable { lostLeaves.set(page.raw, machine.flushClock + 1) }
+    if !old.isPresent {
+      if level > 1 { machine.counters.shadowLargeMade += 1 }
+      noteMapping(place, of: page, level: level)
+    } else if level == 1 {
+      settlePrefetch(old, &machine)
+    }
+    if old.isWritable && !leaf.isWritable { noteLost(page, level: level, machine) }
     machine.memory.write(place, leaf.raw)
+  }
+
+  private mutating func noteMapping(_ place: MachineAddress, of page: PPN, level: Int) {
+    if level == 1 { reverseMap.insert(place, of: page) } else { largeMaps[level - 2].insert(place, of: page) }
   }
 
   /// Makes an entry point to the shadow with a key; returns that shadow's frame.
@@ -113,9 +105,8 @@ extension ShadowBackend {
     frames[key] = frame
     time += 1
     pages[frame] = ShadowPage(key: key, frame: frame, stamp: time)
-    machine.counters.shadowPages += 1
+    machine.noteShadowPages(+1)
     machine.counters.shadowPagesMade += 1
-    machine.counters.shadowPagesPeak = max(machine.counters.shadowPagesPeak, machine.counters.shadowPages)
     if case .table(let page, let level) = key { trace(page, level: level, &cpu, &machine) }
     return frame
   }
@@ -148,7 +139,9 @@ extension ShadowBackend {
 
   /// Takes the write right from every mapping of a page.
   mutating func protect(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
-    var hasLostRight = lostLeaves[page.raw] == machine.flushClock + 1
+    breakLarge(around: page, &machine)
+    let clock = machine.flushClock + 1
+    var hasLostRight = lostLeaves[page.raw] == clock || lostLarge[page.raw >> 9] == clock
     for place in reverseMap.mappings(of: page) {
       let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
       guard entry.isWritable else { continue }

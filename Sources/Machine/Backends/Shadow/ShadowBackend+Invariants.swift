@@ -21,7 +21,8 @@ extension ShadowBackend {
     if level == machine.guardedRange?.level, leadsToGuarded(shadow.frame.entryAddress(index: index), machine) {
       return "maps the monitor's range"
     }
-    if level > 1, pages[entry.frame] == nil { return "points to no shadow" }
+    if !entry.isLeaf(level: level), pages[entry.frame] == nil { return "points to no shadow" }
+    if level > 1, entry.isLeaf(level: level), let problem = problem(ofLarge: entry, level, machine) { return problem }
     if level == 1, let page = machine.physmap.physical(entry.frame) {
       if machine.isDevice(page) { return "maps device memory" }
       let protection = machine.traces.protection(of: page)
@@ -39,11 +40,23 @@ extension ShadowBackend {
     return leadsElsewhere(entry, guest, level, &machine) ? "leads elsewhere than the guest's" : nil
   }
 
+  private func problem(
+    ofLarge entry: PageTableEntry<MachineSpace>, _ level: Int, _ machine: borrowing MachineState
+  ) -> String? {
+    guard let size = PageSize(level: level), let first = machine.physmap.physical(entry.frame) else {
+      return "maps no memory of the guest's"
+    }
+    if machine.traces.seesAny(in: first, size) { return "maps a page that is traced in a large one" }
+    return machine.isDevice(PPN(first.raw + size.pages - 1)) ? "maps device memory" : nil
+  }
+
   private func leadsElsewhere(
     _ entry: PageTableEntry<MachineSpace>, _ guest: PageTableEntry<PhysicalSpace>, _ level: Int,
     _ machine: inout MachineState
   ) -> Bool {
-    if level == 1 { return machine.physmap.physical(entry.frame) != guest.frame }
+    if let size = PageSize(level: level), entry.isLeaf(level: level) {
+      return !guest.isLeaf(level: level) || machine.physmap.physical(entry.frame) != guest.frame(of: size)
+    }
     switch pages[entry.frame]?.key {
     case .table(let page, let below): return guest.isLeaf(level: level) || page != guest.frame || below != level - 1
     case .splinter(let page, let below, let isGlobal):

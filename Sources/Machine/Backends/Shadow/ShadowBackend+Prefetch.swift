@@ -13,6 +13,7 @@ extension ShadowBackend {
     for other in max(0, index - before)...min(511, index + design.prefetch - before) where other != index {
       let place = frame.entryAddress(index: other)
       guard machine.memory.read(place) & 1 == 0 else { continue }
+      machine.countExamined()
       let guest = PageTableEntry<PhysicalSpace>(machine.guestWord(walk.tables[1].entryAddress(index: other)))
       if makeAhead(guest, at: place, cpu, &machine) { machine.counters.prefetched += 1 }
     }
@@ -31,7 +32,7 @@ extension ShadowBackend {
     var flags = Self.inherited(guest).union(Self.writeRight(guest)).union([.dirty, ShadowMark.prefetched])
     if guest.isGlobal { flags.insert(.global) }
     // The hardware sets A when it uses the entry.
-    setLeaf(page, flags.subtracting(.accessed), at: place, &machine)
+    setLeaf(page, flags.subtracting(.accessed), at: place, level: 1, &machine)
     return true
   }
 
@@ -55,6 +56,7 @@ extension ShadowBackend {
     _ place: MachineAddress, _ store: TableStore, level: Int, _ cpu: borrowing VirtualCPU,
     _ machine: inout MachineState
   ) {
+    machine.countExamined()
     let guest = PageTableEntry<PhysicalSpace>(machine.guestWord(store.address))
     if level == 1 {
       if makeAhead(guest, at: place, cpu, &machine) { machine.counters.prefetched += 1 }

@@ -38,6 +38,7 @@ extension ShadowBackend {
     let place = frame.entryAddress(index: index)
     let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
     guard entry.isPresent else { return }
+    machine.countExamined()
     let guest = PageTableEntry<PhysicalSpace>(machine.guestWord(page.entryAddress(index: index)))
     let isSame =
       guest.isPresent && guest.isAccessed && machine.physmap.physical(entry.frame) == guest.frame

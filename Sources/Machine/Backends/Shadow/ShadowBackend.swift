@@ -12,9 +12,13 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   /// are traced.
   var tracedLevels = PageMap<UInt8>()
   var reverseMap = ReverseMap()
+  /// The same of shadow leaves of 2 MiB and 1 GiB, by their first page.
+  var largeMaps = [ReverseMap(), ReverseMap()]
   /// For each page, ``MachineState/flushClock`` plus 1 when a writable leaf of it was last dropped: until all CPUs are
   /// flushed, a TLB may have the right though no leaf does, since the guest need not flush for every change.
   var lostLeaves = PageMap<UInt64>()
+  /// The same of larger leaves, for each 2 MiB.
+  var lostLarge = PageMap<UInt64>()
   /// The guest's root of each CPU.
   var roots: [Int: PPN] = [:]
   /// Frames of dropped shadows, with the flush clock then: hardware may still walk through them until it is flushed.
@@ -48,7 +52,7 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   }
 
   mutating func unprotected(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
-    restoreWriteRight(page, &machine)
+    freed(page, &machine)
   }
 
   // MARK: The guest's stores to its tables
@@ -136,7 +140,7 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
       var table = shadow.frame
       for level in (2...levels).reversed() {
         let entry = PageTableEntry<MachineSpace>(machine.memory.read(table.entryAddress(address, level: level)))
-        if !entry.isPresent { break }
+        if !entry.isPresent || entry.isLeaf(level: level) { break }
         if entry.contains(ShadowMark.fracture) { return true }
         table = entry.frame
       }

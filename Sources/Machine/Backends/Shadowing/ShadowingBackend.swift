@@ -13,6 +13,9 @@ protocol ShadowingBackend: Backend, ~Copyable {
   /// The same, of a store whose value nobody knows.
   mutating func changedUnknown(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
+  /// The uppermost level at which a page is a table that the backend watches; 0: it watches none there.
+  borrowing func tracedLevel(of page: PPN) -> Int
+
   /// A store to a page that the backend watches has faulted: it may end its watch instead of having the store emulated.
   mutating func letGo(_ page: PPN, _ machine: inout MachineState)
 
@@ -97,6 +100,7 @@ extension ShadowingBackend where Self: ~Copyable {
     machine.beginTraced(
       PhysicalAddress(walk.page.address.raw | fault.address.offset), isStore: fault.access.isStore)
     machine.counters.causeTrace += 1
+    machine.countTraced(level: tracedLevel(of: walk.page))
     if fault.access.isStore { letGo(walk.page, &machine) }
     let isFree = machine.traces.protection(of: walk.page) == .none
     // The last watch on the page has ended with the call.
@@ -113,6 +117,7 @@ extension ShadowingBackend where Self: ~Copyable {
   mutating func sawStore(to address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     machine.beginTraced(address, isStore: true)
     machine.counters.causeTrace += 1
+    machine.countTraced(level: tracedLevel(of: address.page))
     if machine.traces.protection(of: address.page) == .none { unprotected(address.page, &cpu, &machine) }
     machine.count(.trace, nil, address.page, cost: machine.description.costs.emulation, cpu.index)
   }
@@ -136,6 +141,8 @@ extension ShadowingBackend where Self: ~Copyable {
   mutating func unprotected(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 
   mutating func letGo(_ page: PPN, _ machine: inout MachineState) {}
+
+  borrowing func tracedLevel(of page: PPN) -> Int { 0 }
 }
 
 /// Why a fault was hidden: its class, and the finer counter.
@@ -173,6 +180,7 @@ extension MachineState {
       if !entry.isPresent { return wasAccessed ? Cause(.fill, \.causeLeaf) : Cause(.fill, \.causeAccessed) }
       if fault.access.isStore && entry.contains(ShadowMark.readOnlyForDirty) { return Cause(.dirty, \.causeDirty) }
       if fault.access.isStore && entry.contains(ShadowMark.readOnlyForTrace) { return Cause(.trace, \.causeTrace) }
+      if entry.isLeaf(level: level) { break }
       table = entry.frame
     }
     return Cause(.other, \.causeUpgrade)
