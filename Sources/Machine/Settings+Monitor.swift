@@ -1,4 +1,4 @@
-public import Paging
+internal import Paging
 
 /// How the processor is virtualized: what decides which operations of the guest enter the monitor, in which way, and
 /// at what cost. The counts of the memory side do not depend on it.
@@ -36,10 +36,10 @@ struct MonitorSettings: Hashable, Sendable {
 }
 
 /// A range of virtual addresses that the monitor takes: entries of one table of level ``level``, side by side.
-public struct MonitorRange: Hashable, Sendable {
-  public let first: VPN
+struct MonitorRange: Hashable, Sendable {
+  let first: VPN
   /// In pages of 4 KiB.
-  public let count: UInt64
+  let count: UInt64
   /// Level of the table that the whole range is entries of: the highest that there is, 2 to 4.
   let level: Int
 

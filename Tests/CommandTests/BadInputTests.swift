@@ -24,6 +24,15 @@ final class BadInputTests: XCTestCase {
     try assertFails(["machines", "none.json"], 66, "none.json: no such file")
   }
 
+  func testAClassicProcessorCannotTrapAndEmulate() throws {
+    for technique in ["trap-and-emulate", "hardware-assisted"] {
+      let keys = ["--set", "sensitiveInstructionsTrap=false", "--set", "cpu.technique=" + technique]
+      try assertFails(["replay", "t"] + keys, 64, "cpu.technique=\(technique) on skylake")
+    }
+    try assertFails(["replay", "t", "--set", "cpu.technique=vt"], 64, "expected none or trap-and-emulate or")
+    try assertFails(["replay", "t", "--set", "monitor.range=0+1"], 64, "whole entries of one table")
+  }
+
   func testOptions() throws {
     try assertFails(["replay"], 64, "expected one trace or more")
     try assertFails(["replay", "t", "--mod", "x"], 64, "no option '--mod'; did you mean '--mode'?")

@@ -82,6 +82,7 @@ extension EmulatedTLBBackend {
 
   /// No leaf lets a store reach a watched page, and there are no more leaves than there may be.
   borrowing func violatedInvariant(_ cpu: borrowing VirtualCPU, _ machine: inout MachineState) -> String? {
+    if machine.mapsGuardedRange(cpu) { return "the monitor's range is mapped" }
     if capacity > 0, let queue = queues[cpu.index], queue.count > capacity { return "\(queue.count) leaves" }
     for context in contexts.values {
       for table in context.tables where table.level == 1 {

@@ -3,6 +3,7 @@ internal import Paging
 extension ShadowBackend {
   /// Every shadow entry agrees with the guest's or grants less, and no leaf lets a store reach a traced page unseen.
   borrowing func violatedInvariant(_ cpu: borrowing VirtualCPU, _ machine: inout MachineState) -> String? {
+    if machine.mapsGuardedRange(cpu) { return "the monitor's range is mapped" }
     for shadow in pages.values.sorted(by: { $0.frame.raw < $1.frame.raw }) {
       for index in 0..<512 {
         let place = shadow.frame.entryAddress(index: index)
@@ -18,9 +19,6 @@ extension ShadowBackend {
     of entry: PageTableEntry<MachineSpace>, in shadow: ShadowPage, _ index: Int, _ machine: inout MachineState
   ) -> String? {
     let level = shadow.key.level
-    if level == machine.guardedRange?.level, leadsToGuarded(shadow.frame.entryAddress(index: index), machine) {
-      return "maps the monitor's range"
-    }
     if !entry.isLeaf(level: level), pages[entry.frame] == nil { return "points to no shadow" }
     if level > 1, entry.isLeaf(level: level), let problem = problem(ofLarge: entry, level, machine) { return problem }
     if level == 1, let page = machine.physmap.physical(entry.frame) {

@@ -40,3 +40,18 @@ extension ShadowingBackend where Self: ~Copyable {
     if before == .none { protect(page, &cpu, &machine) }
   }
 }
+
+extension MachineState {
+  /// Whether the hardware, on its way down from the CPU's root, finds an entry for any part of the guarded range.
+  func mapsGuardedRange(_ cpu: borrowing VirtualCPU) -> Bool {
+    guard let range = guardedRange else { return false }
+    var table = cpu.root
+    for level in stride(from: cpu.hardwareControls.levels, to: range.level, by: -1) {
+      let entry = PageTableEntry<MachineSpace>(memory.read(table.entryAddress(range.first.address, level: level)))
+      guard entry.isPresent else { return false }
+      if entry.isLeaf(level: level) { return true }
+      table = entry.frame
+    }
+    return range.indices(level: range.level).contains { memory.read(table.entryAddress(index: $0)) & 1 == 1 }
+  }
+}
