@@ -94,8 +94,8 @@ extension MachineFile {
   /// Keys of figures as a person expects them: those of the top in the order of the files, others by the alphabet.
   private static func ordered(_ keys: [String]) -> [String] {
     let top = [
-      "maxphyaddr", "hugePages", "fiveLevels", "pcid", "tlb", "pagingStructureCaches", "nestedCaches", "walkCaches",
-      "costs",
+      "maxphyaddr", "hugePages", "fiveLevels", "pcid", "tlb", "pagingStructureCaches", "pageWalkCache", "nestedCaches",
+      "walkCaches", "costs",
     ]
     return top.filter(keys.contains) + keys.filter { !top.contains($0) && !labels.contains($0) }
   }

@@ -10,8 +10,11 @@ struct NestedCaches: ~Copyable {
   private var tlb: TLBLevel
   let structures: PagingStructureCaches<PhysicalSpace>
   private let hasTLB: Bool
+  /// The CPU's page-walk cache, which it shares with the guest's entries.
+  private let pageWalks: RecencyArray?
 
-  init(tlb: [TLBGeometry], structures: [Int: Int]) {
+  init(tlb: [TLBGeometry], structures: [Int: Int], _ pageWalks: RecencyArray? = nil) {
+    self.pageWalks = pageWalks
     self.tlb = TLBLevel(tlb)
     self.structures = PagingStructureCaches(structures)
     hasTLB = !tlb.isEmpty
@@ -45,11 +48,13 @@ struct NestedCaches: ~Copyable {
   mutating func remove(_ address: PhysicalAddress) {
     tlb.remove(address.page.raw, context: 0)
     structures.forEach { $0.remove(address, context: 0) }
+    pageWalks?.removeNestedEntries()
   }
 
   /// INVEPT: drops everything.
   mutating func removeAll() {
     tlb.removeAll()
     structures.forEach { $0.removeAll { _ in true } }
+    pageWalks?.removeNestedEntries()
   }
 }

@@ -39,7 +39,9 @@ struct NestedTable {
     while true {
       let place = shape.place(page, in: table, level: level)
       places[level] = place
-      let entry = machine.readNestedEntry(at: place, level: level)
+      let entry =
+        cpu.pageWalks.holdsNested
+        ? machine.nestedEntry(at: place, level: level, &cpu) : machine.readNestedEntry(at: place, level: level)
       let architectural = shape.architecturalLevel(level)
       switch rules.judge(entry, level: architectural) {
       case .absent: return .fault(rules.fault(address, access, granted: nil))
