@@ -10,6 +10,8 @@ struct NestedCaches: ~Copyable {
   private var tlb: TLBLevel
   let structures: PagingStructureCaches<PhysicalSpace>
   private let hasTLB: Bool
+  /// The page sizes that the nested TLB has arrays for.
+  private let sizes: Set<PageSize>
   /// The CPU's page-walk cache, which it shares with the guest's entries.
   private let pageWalks: RecencyArray?
 
@@ -18,6 +20,7 @@ struct NestedCaches: ~Copyable {
     self.tlb = TLBLevel(tlb)
     self.structures = PagingStructureCaches(structures)
     hasTLB = !tlb.isEmpty
+    sizes = Set(tlb.flatMap(\.pageSizes))
   }
 
   @inline(__always) var hasStructures: Bool { !structures.isEmpty }
@@ -34,12 +37,12 @@ struct NestedCaches: ~Copyable {
       frame: TLBData.frame(data, of: VPN(page.raw)), size: TLBData.size(data), rights: rights, isDirty: isDirty)
   }
 
-  /// Enters what a nested walk found.
+  /// Enters what a nested walk found, or the piece of it that the arrays can hold.
   mutating func fill(_ page: PPN, _ found: NestedTranslation) {
-    guard hasTLB else { return }
-    let size = UInt64(found.size.rawValue)
+    guard let piece = sizes.filter({ $0 <= found.size }).max() else { return }
+    let size = UInt64(piece.rawValue)
     let data =
-      found.size.first(found.frame.raw) << 12 | size << 54 | size << 52 | (found.isDirty ? TLBData.dirty : 0)
+      piece.first(found.frame.raw) << 12 | size << 54 | size << 52 | (found.isDirty ? TLBData.dirty : 0)
       | UInt64(found.rights.rawValue)
     tlb.fill(page.raw, data: data, context: 0, isNew: false)
   }

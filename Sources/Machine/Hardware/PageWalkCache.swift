@@ -31,7 +31,7 @@ struct PageWalkCache: ~Copyable {
 
   private func tag(_ place: MachineAddress, _ kind: UInt64, _ pcid: UInt64) -> UInt64 {
     // 49 bits, two for the kind, 12 for the PCID.
-    place.raw >> 3 << 14 | kind | pcid
+    (place.raw >> 3) << 14 | kind | pcid
   }
 
   /// The guest's entry at a place, 0 if it is not known.

@@ -51,6 +51,7 @@ struct Plan {
     nested.levels = random.pick([4, 4, 5, 2, 1])
     nested.page = nested.levels == 1 ? .small : random.pick(nested.levels == 2 ? [.small, .huge] : PageSize.allCases)
     nested.isTLBForTablesOnly = random.oneIn(3)
+    nested.areStructuresForTablesOnly = random.oneIn(3)
     isNestedTableEager = random.oneIn(4) && nested.page == .huge
     guard hasCaches else { return }
     if random.oneIn(2) { machine.nestedTLB = [TLBGeometry(PageSize.allCases, sets: 1, ways: 1 + random.below(6))] }
