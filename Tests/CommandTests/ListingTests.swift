@@ -44,6 +44,20 @@ final class ListingTests: XCTestCase {
     XCTAssertTrue(figures.contains("\n  # "), "sources are shown")
   }
 
+  /// A synthetic trace is the same each time, and can be replayed.
+  func testGenerate() throws {
+    XCTAssertTrue(try output(["workloads"]).contains("\n  uniform-random  "))
+    let folder = try TemporaryFolder()
+    let words = ["generate", "uniform-random", "--set", "footprint=2", "--set", "accesses=3"]
+    let text = try output(words + ["-o", "-", "--to", "text"])
+    XCTAssertTrue(text.contains("\nram "), text)
+    XCTAssertEqual(text.split(separator: "\n").filter { $0.hasPrefix("r ") }.count, 3)
+    XCTAssertEqual(try output(words + ["-o", folder.path("a.bin")]), "")
+    XCTAssertEqual(try output(["convert", folder.path("a.bin"), "-", "--to", "text"]), text)
+    XCTAssertNotEqual(try output(words + ["--set", "seed=2", "-o", "-", "--to", "text"]), text)
+    XCTAssertTrue(try output(["replay", folder.path("a.bin"), "--mode", "native"]).contains("native"))
+  }
+
   func testConvertThereAndBack() throws {
     let folder = try TemporaryFolder()
     let trace = try folder.write(smallTrace, to: "small.txt")
