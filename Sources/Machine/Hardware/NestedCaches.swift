@@ -10,8 +10,8 @@ struct NestedCaches: ~Copyable {
   private var tlb: TLBLevel
   let structures: PagingStructureCaches<PhysicalSpace>
   private let hasTLB: Bool
-  /// The page sizes that the nested TLB has arrays for.
-  private let sizes: Set<PageSize>
+  /// For each page size (its raw value), the largest that the nested TLB can hold of it; 0 if there is none.
+  private var pieces = InlineArray<4, UInt8>(repeating: 0)
   /// The CPU's page-walk cache, which it shares with the guest's entries.
   private let pageWalks: RecencyArray?
 
@@ -20,7 +20,10 @@ struct NestedCaches: ~Copyable {
     self.tlb = TLBLevel(tlb)
     self.structures = PagingStructureCaches(structures)
     hasTLB = !tlb.isEmpty
-    sizes = Set(tlb.flatMap(\.pageSizes))
+    let sizes = tlb.flatMap(\.pageSizes)
+    for size in PageSize.allCases {
+      pieces[Int(size.rawValue)] = sizes.filter { $0 <= size }.max()?.rawValue ?? 0
+    }
   }
 
   @inline(__always) var hasStructures: Bool { !structures.isEmpty }
@@ -39,7 +42,7 @@ struct NestedCaches: ~Copyable {
 
   /// Enters what a nested walk found, or the piece of it that the arrays can hold.
   mutating func fill(_ page: PPN, _ found: NestedTranslation) {
-    guard let piece = sizes.filter({ $0 <= found.size }).max() else { return }
+    guard hasTLB, let piece = PageSize(rawValue: pieces[Int(found.size.rawValue)]) else { return }
     let size = UInt64(piece.rawValue)
     let data =
       piece.first(found.frame.raw) << 12 | size << 54 | size << 52 | (found.isDirty ? TLBData.dirty : 0)
