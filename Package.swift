@@ -32,8 +32,10 @@ let package = Package(
       name: "MachineDescriptions", dependencies: ["Machine"],
       resources: [.embedInCode("Machines")], swiftSettings: strict),
     .target(name: "Reporting", dependencies: ["Machine"], swiftSettings: strict),
+    .target(name: "Workloads", dependencies: ["Paging"], swiftSettings: strict),
     .executableTarget(
-      name: "memlab", dependencies: ["Paging", "TraceFormat", "Machine", "MachineDescriptions", "Reporting"],
+      name: "memlab",
+      dependencies: ["Paging", "TraceFormat", "Machine", "MachineDescriptions", "Reporting", "Workloads"],
       swiftSettings: strict),
     .executableTarget(
       name: "memlab-bench", dependencies: ["Paging", "TraceFormat", "Machine", "MachineDescriptions"],
@@ -46,7 +48,8 @@ let package = Package(
       swiftSettings: testing),
     .testTarget(name: "ReportingTests", dependencies: ["Reporting", "Machine", "Paging"], swiftSettings: testing),
     .testTarget(
-      name: "RegressionTests", dependencies: ["Machine", "MachineDescriptions", "Reporting", "TraceFormat", "Paging"],
+      name: "RegressionTests",
+      dependencies: ["Machine", "MachineDescriptions", "Reporting", "TraceFormat", "Paging", "Workloads"],
       exclude: ["Goldens"], swiftSettings: testing),
     .testTarget(name: "CommandTests", dependencies: ["memlab"], swiftSettings: testing),
   ],

@@ -24,6 +24,8 @@ public struct MachineDescription: Hashable, Sendable {
   /// Entries of the paging-structure cache for each level of entry that it holds: 2 = PDE … 5 = PML5E (SDM 3A 4.10.3).
   /// Fully associative, LRU; none for a level that is missing.
   public var pagingStructureCaches: [Int: Int] = [:]
+  /// Instead of those: one cache of page-table entries of all levels, tagged by their own address; nil if there is none.
+  public var pageWalkCache: PageWalkCacheGeometry?
   /// The nested TLB: arrays of translations from physical to machine pages; none if empty.
   public var nestedTLB: [TLBGeometry] = []
   /// As ``pagingStructureCaches``, for the entries of the nested table.
@@ -59,6 +61,14 @@ public struct MachineDescription: Hashable, Sendable {
         return "a paging-structure cache of \(entries) entries for level \(level), expected 1 to 4096 for level 2 to 5"
       }
     }
+    if let cache = pageWalkCache {
+      if !(1...4096).contains(cache.entries) {
+        return "a page-walk cache of \(cache.entries) entries, expected 1 to 4096"
+      }
+      if !pagingStructureCaches.isEmpty || !nestedStructureCaches.isEmpty {
+        return "a page-walk cache beside paging-structure caches, expected one of the two"
+      }
+    }
     for cache in walkCaches where !isPlausible(cache.sets, cache.ways, limit: 1 << 24) {
       return "a walk cache of \(cache.sets) sets and \(cache.ways) ways, expected 1 or more, "
         + "at most 65,536 ways and 2^24 in all"
@@ -82,6 +92,17 @@ public struct TLBGeometry: Hashable, Sendable {
     self.pageSizes = pageSizes
     self.sets = sets
     self.ways = ways
+  }
+}
+
+/// A cache of page-table entries, tagged by their own machine address: fully associative, exact LRU.
+public struct PageWalkCacheGeometry: Hashable, Sendable {
+  public var entries: Int
+  /// Cycles of an answer.
+  public var cycles: UInt64
+  public init(entries: Int, cycles: UInt64) {
+    self.entries = entries
+    self.cycles = cycles
   }
 }
 

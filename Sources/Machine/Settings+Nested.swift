@@ -15,6 +15,8 @@ struct NestedSettings: Hashable, Sendable {
   var hasVPID = true
   /// The nested TLB answers for pages of the guest's tables alone, as Bhargava et al. have it; not for the final page.
   var isTLBForTablesOnly = false
+  /// So do the paging-structure caches of nested entries, as DMT's simulator has it.
+  var areStructuresForTablesOnly = false
 }
 
 /// Which of a machine's caches of walks there are.
@@ -56,6 +58,10 @@ extension Settings {
       "nested.tlb", ["all", "tables"],
       "what the nested TLB answers for: every physical page, or those of the guest's tables alone"
     ) { $0.nested.isTLBForTablesOnly = $1 == 1 },
+    .word(
+      "nested.structures", ["all", "tables"],
+      "what the nested paging-structure caches answer for: every physical page, or those of the guest's tables alone"
+    ) { $0.nested.areStructuresForTablesOnly = $1 == 1 },
     .word(
       "walk.cache", ["all", "guest", "none"],
       "the caches that shorten walks; guest: none of the nested table; none: as the textbook counts"

@@ -13,6 +13,7 @@ extension MachineFile {
     ("icelake", { PackageResources.icelake_json }),
     ("zen2", { PackageResources.zen2_json }),
     ("bhargava2008", { PackageResources.bhargava2008_json }),
+    ("dmt", { PackageResources.dmt_json }),
     ("textbook", { PackageResources.textbook_json }),
   ]
 }

@@ -95,8 +95,7 @@ extension MachineFile {
   private static func ordered(_ keys: [String]) -> [String] {
     let top = [
       "maxphyaddr", "hugePages", "fiveLevels", "pcid", "sensitiveInstructionsTrap", "tlb", "pagingStructureCaches",
-      "nestedCaches", "walkCaches",
-      "costs",
+      "pageWalkCache", "nestedCaches", "walkCaches", "costs",
     ]
     return top.filter(keys.contains) + keys.filter { !top.contains($0) && !labels.contains($0) }
   }

@@ -23,6 +23,12 @@ enum MachineReader {
     machine.l2 = try arrays(tlb.group("l2"))
     try tlb.finish()
     machine.pagingStructureCaches = try pagingStructureCaches(top.group("pagingStructureCaches"))
+    if top.has("pageWalkCache") {
+      let cache = try top.group("pageWalkCache")
+      let geometry = PageWalkCacheGeometry(entries: try cache.count("entries"), cycles: try cache.cycles("cycles"))
+      try cache.finish()
+      if geometry.entries > 0 { machine.pageWalkCache = geometry }
+    }
     if top.has("nestedCaches") {
       let nested = try top.group("nestedCaches")
       machine.nestedTLB = try arrays(nested.group("tlb"))

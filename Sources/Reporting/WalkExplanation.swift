@@ -43,12 +43,15 @@ public enum WalkExplanation {
     for step in walk {
       switch step {
       case .reference(let reference):
-        number += 1
+        if !reference.isCached { number += 1 }
         let dimension = reference.dimension == .nested ? "nested" : isNested ? "guest" : "table"
         let aim = reference.dimension == .nested ? reference.row : next(reference)
         table.row(
-          "    \(number)",
-          [hex(reference.address.raw), hex(reference.value), "\(dimension) L\(reference.level)", name(aim)])
+          reference.isCached ? "    -" : "    \(number)",
+          [
+            hex(reference.address.raw), hex(reference.value), "\(dimension) L\(reference.level)",
+            name(aim) + (reference.isCached ? " (page-walk cache)" : ""),
+          ])
       case .cached(let hit):
         let rest = hit.nextLevel == 0 ? "nothing more to read" : "on at L\(hit.nextLevel)"
         table.row("    -", ["\(hit.cache.rawValue):", hex(hit.frame.raw << 12), rest, name(hit.row)])
@@ -72,11 +75,11 @@ public enum WalkExplanation {
     for step in walk {
       switch step {
       case .reference(let reference):
-        number += 1
+        if !reference.isCached { number += 1 }
         top = max(top, reference.row)
         let column = reference.dimension == .guest ? 0 : reference.level
         levels = max(levels, column)
-        cells[reference.row, default: [:]][column] = String(number)
+        cells[reference.row, default: [:]][column] = reference.isCached ? "hit" : String(number)
       case .cached(let hit):
         // The column that the cache spared last, or the guest's rows above.
         top = max(top, hit.row)
@@ -99,7 +102,8 @@ public enum WalkExplanation {
     How to read the grid: the guest's tables, and the page in the end, lie at physical addresses. A row finds one of
     them: the entries of the nested table, from left to right, give the machine address behind the physical one; only
     then can the guest's entry, the last of the row, be read, and it says where the next row's table lies. Numbers are
-    those of the references above; "hit": a cache of the nested table knew the rest to the left; ".": nothing was read.
+    those of the references above; "hit": a cache knew the entry or, of the nested table, what it and the rest to the left
+    lead to; ".": nothing was read.
 
     """
 

@@ -8,6 +8,8 @@ extension Command {
       memlab walk TRACE ADDR  show every step of one address's translation at one place of a trace
       memlab inspect TRACE…   show what a trace holds
       memlab convert IN OUT   turn a trace into the binary or the text form
+      memlab generate NAME    make a synthetic trace
+      memlab workloads        list the synthetic traces that there are, with their parameters
       memlab modes            list the ways of virtualizing, and the settings that --set takes
       memlab machines [NAME]  list the simulated machines; with NAME, every figure of one and its source
       memlab help [COMMAND]   explain a command
@@ -59,6 +61,24 @@ extension Command {
 
         --to NAME        the form of OUT; otherwise its extension decides: .bin or .txt. - is standard output
         --format NAME    read IN as raw, text or binary rather than by its first bytes
+
+      """
+    case .generate:
+      """
+      memlab generate NAME [--set KEY=VALUE…] -o FILE [--to binary|text]
+
+      Makes a synthetic trace. The same parameters and seed give the same bytes.
+
+        --set KEY=VALUE  a parameter of the workload; see `memlab workloads`
+        -o FILE          the file to write; - is standard output
+        --to NAME        the form of FILE; otherwise its extension decides: .bin or .txt
+
+      """
+    case .workloads:
+      """
+      memlab workloads
+
+      Lists the synthetic traces for memlab generate, with their parameters.
 
       """
     case .modes:

@@ -41,7 +41,7 @@ final class MachineFileTests: XCTestCase {
     assertBad(text.replacing("\"pcid\"", with: "\"pcId\""), "pcid is missing")
     assertBad(
       text.replacing("\"pcid\": true", with: "\"pcid\": true, \"more\": 1"),
-      "more: no such key; expected costs, fiveLevels, hugePages, maxphyaddr, name, nestedCaches, "
+      "more: no such key; expected costs, fiveLevels, hugePages, maxphyaddr, name, nestedCaches, pageWalkCache, "
         + "pagingStructureCaches, pcid, sensitiveInstructionsTrap, summary, tlb, walkCaches")
     assertBad(text.replacing("36", with: "31"), "maxphyaddr is 31, expected 32 to 52")
     assertBad(

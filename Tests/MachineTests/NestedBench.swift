@@ -16,11 +16,12 @@ struct NestedBench: ~Copyable {
 
   init(
     _ keys: [String: String], guest flags: EntryFlags = [.present, .writable, .user], accessed: Bool = true,
-    caches: [Int: Int] = [:], nestedCaches: [Int: Int] = [:]
+    caches: [Int: Int] = [:], nestedCaches: [Int: Int] = [:], pageWalkCache: PageWalkCacheGeometry? = nil
   ) throws {
     var description = MachineDescription()
     description.pagingStructureCaches = caches
     description.nestedStructureCaches = nestedCaches
+    description.pageWalkCache = pageWalkCache
     var configuration = Configuration(mode: .nested, machine: description, guest: .scenario)
     configuration.recordsEvents = true
     for (key, value) in keys {

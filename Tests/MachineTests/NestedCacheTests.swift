@@ -70,6 +70,22 @@ final class NestedCacheTests: XCTestCase {
     XCTAssertEqual(try references(once, machine(structures: [2: 1]), ["nested.page": "2M"]), 4 + 15)
   }
 
+  /// With `nested.structures=tables`, the page itself is looked for from the root; nothing is remembered of that.
+  func testNestedStructureCachesForTheTablesAlone() throws {
+    let twice = guest { $0.read(va) }
+    let keys = ["nested.structures": "tables"]
+    XCTAssertEqual(try references(twice, machine(structures: [2: 1])), 12 + 9)
+    XCTAssertEqual(try references(twice, machine(structures: [2: 1]), keys), 4 + 4 + 3 + 4 + 4 + 4 + 4)
+  }
+
+  /// A nested TLB without arrays for a size holds the piece that it can.
+  func testTheNestedTLBHoldsPieces() {
+    var caches = NestedCaches(tlb: [TLBGeometry([.small], sets: 1, ways: 4)], structures: [:])
+    caches.fill(PPN(0x203), NestedTranslation(frame: MPN(0x803), size: .large, rights: .all, isDirty: true))
+    XCTAssertEqual(caches.translation(PPN(0x203), for: .read)?.frame, MPN(0x803))
+    XCTAssertNil(caches.translation(PPN(0x204), for: .read))
+  }
+
   /// INVLPG, INVPCID and CR3 drop what knows virtual addresses, and nothing of the nested table.
   func testTheGuestsInvalidationsKeepGuestPhysicalMappings() throws {
     for invalidate in [

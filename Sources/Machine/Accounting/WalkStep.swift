@@ -25,6 +25,8 @@ public struct WalkReference: Hashable, Sendable {
   public var row: Int
   public var address: MachineAddress
   public var value: UInt64
+  /// A page-walk cache, tagged by the entry's address, answered instead of memory.
+  public var isCached = false
 }
 
 /// An answer of one of the walker's caches.
@@ -63,6 +65,15 @@ struct WalkNotes {
     // What follows looks for what this entry points to.
     let entry = PageTableEntry<MachineSpace>(value)
     if dimension == .guest { row = entry.isLeaf(level: level) ? 0 : level - 1 }
+  }
+
+  /// The page-walk cache knew an entry.
+  mutating func answer(_ dimension: WalkDimension, _ level: Int, _ address: MachineAddress, _ value: UInt64) {
+    if dimension == .guest { row = level }
+    let reference = WalkReference(
+      dimension: dimension, level: level, row: row, address: address, value: value, isCached: true)
+    steps.append(.reference(reference))
+    if dimension == .guest { row = level - 1 }
   }
 
   mutating func hit(_ cache: WalkCacheHit.Cache, nextLevel: Int, _ frame: MPN) {

@@ -14,11 +14,15 @@ struct StalenessOracle {
     case illegal
   }
 
+  /// The machine keeps entries by their own address: one may be older than what led to it (see `search`).
+  let hasPageWalkCache: Bool
   private var history = TableHistory()
   private var time: UInt64 = 1
   private var invalidations: [Int: InvalidationHistory] = [:]
   /// The verdict on the latest hit was that it is stale, but legal.
   private(set) var latestWasStale = false
+
+  init(hasPageWalkCache: Bool = false) { self.hasPageWalkCache = hasPageWalkCache }
 
   mutating func store(_ store: TableStore) {
     time += 1
@@ -88,13 +92,13 @@ struct StalenessOracle {
     let flushTime = windows.flushTime(pcid: pcid)
     for use in windows.roots(pcid: pcid, since: flushTime) {
       question.end = use.end
-      let start = max(use.time, flushTime)
+      let start = hasPageWalkCache ? flushTime : max(use.time, flushTime)
       let leafStart = { (leaf: Leaf) in windows.start(leaf.size, address.page, pcid: pcid) }
       if search(question, use.root, controls.levels, .all, since: start, leafStart) { return noteStale() }
     }
     for use in windows.roots(pcid: nil, since: windows.allTime) where controls.hasGlobalPages {
       question.end = use.end
-      let start = max(use.time, windows.allTime)
+      let start = hasPageWalkCache ? windows.allTime : max(use.time, windows.allTime)
       let leafStart = { (leaf: Leaf) in leaf.isGlobal ? windows.globalStart(leaf.size, address.page) : nil }
       if search(question, use.root, controls.levels, .all, since: start, leafStart) { return noteStale() }
     }
@@ -121,7 +125,7 @@ struct StalenessOracle {
   }
 
   /// Whether some composition of versions translates the address so: each level's version held at a time no earlier than
-  /// the one above it was read, and the leaf at a time since `leafStart` (nil: such a leaf is not wanted).
+  /// the one above it was read, with a page-walk cache at any time since `start`, and the leaf at a time since `leafStart` (nil: such a leaf is not wanted).
   private func search(
     _ question: Question, _ table: UInt64, _ level: Int, _ rights: Rights, since start: UInt64,
     _ leafStart: (Leaf) -> UInt64?
@@ -131,7 +135,7 @@ struct StalenessOracle {
       let entry = PageTableEntry<PhysicalSpace>(version.value)
       guard entry.isPresent, entry.reservedBits(level: level, under: question.controls) == 0 else { return false }
       let rights = rights.combined(with: Rights(entry))
-      let since = max(start, version.time)
+      let since = hasPageWalkCache ? start : max(start, version.time)
       guard entry.isLeaf(level: level), let size = PageSize(level: level) else {
         return search(question, entry.frame.address.raw, level - 1, rights, since: since, leafStart)
       }

@@ -10,11 +10,20 @@ struct NestedCaches: ~Copyable {
   private var tlb: TLBLevel
   let structures: PagingStructureCaches<PhysicalSpace>
   private let hasTLB: Bool
+  /// For each page size (its raw value), the largest that the nested TLB can hold of it; 0 if there is none.
+  private var pieces = InlineArray<4, UInt8>(repeating: 0)
+  /// The CPU's page-walk cache, which it shares with the guest's entries.
+  private let pageWalks: RecencyArray?
 
-  init(tlb: [TLBGeometry], structures: [Int: Int]) {
+  init(tlb: [TLBGeometry], structures: [Int: Int], _ pageWalks: RecencyArray? = nil) {
+    self.pageWalks = pageWalks
     self.tlb = TLBLevel(tlb)
     self.structures = PagingStructureCaches(structures)
     hasTLB = !tlb.isEmpty
+    let sizes = tlb.flatMap(\.pageSizes)
+    for size in PageSize.allCases {
+      pieces[Int(size.rawValue)] = sizes.filter { $0 <= size }.max()?.rawValue ?? 0
+    }
   }
 
   @inline(__always) var hasStructures: Bool { !structures.isEmpty }
@@ -31,12 +40,12 @@ struct NestedCaches: ~Copyable {
       frame: TLBData.frame(data, of: VPN(page.raw)), size: TLBData.size(data), rights: rights, isDirty: isDirty)
   }
 
-  /// Enters what a nested walk found.
+  /// Enters what a nested walk found, or the piece of it that the arrays can hold.
   mutating func fill(_ page: PPN, _ found: NestedTranslation) {
-    guard hasTLB else { return }
-    let size = UInt64(found.size.rawValue)
+    guard hasTLB, let piece = PageSize(rawValue: pieces[Int(found.size.rawValue)]) else { return }
+    let size = UInt64(piece.rawValue)
     let data =
-      found.size.first(found.frame.raw) << 12 | size << 54 | size << 52 | (found.isDirty ? TLBData.dirty : 0)
+      piece.first(found.frame.raw) << 12 | size << 54 | size << 52 | (found.isDirty ? TLBData.dirty : 0)
       | UInt64(found.rights.rawValue)
     tlb.fill(page.raw, data: data, context: 0, isNew: false)
   }
@@ -45,11 +54,13 @@ struct NestedCaches: ~Copyable {
   mutating func remove(_ address: PhysicalAddress) {
     tlb.remove(address.page.raw, context: 0)
     structures.forEach { $0.remove(address, context: 0) }
+    pageWalks?.removeNestedEntries()
   }
 
   /// INVEPT: drops everything.
   mutating func removeAll() {
     tlb.removeAll()
     structures.forEach { $0.removeAll { _ in true } }
+    pageWalks?.removeNestedEntries()
   }
 }

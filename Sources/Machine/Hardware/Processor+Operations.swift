@@ -166,7 +166,7 @@ extension Processor where MMU: ~Copyable {
     machine.noteTable(page, level: level)
     oracle?.setTable(page, words)
     let frame = machine.physmap.machine(page)
-    cpus.forEach { $0.forgetTable(frame) }
+    cpus.forEach { $0.forgetTable(frame, page) }
     try backend.announced(page, level: level, words: words, &cpus.running, &machine)
   }
 

@@ -26,7 +26,10 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
     backend = try MMU(&state)
     cpus = CPUSet(first: VirtualCPU(index: 0, state))
     machine = state
-    if configuration.checks { oracle = StalenessOracle() }
+    if configuration.checks {
+      let hasPageWalkCache = configuration.machine.pageWalkCache != nil
+      oracle = StalenessOracle(hasPageWalkCache: hasPageWalkCache)
+    }
   }
 
   /// Carries out a batch.

@@ -14,6 +14,7 @@ extension VirtualCPU {
 
   private func removeStructures(where condition: (UInt64) -> Bool) {
     structures.forEach { $0.removeAll(where: condition) }
+    pageWalks.removeAll()
   }
 
   /// INVLPG: the page in the current PCID, global or not, however it was fractured; all paging-structure entries of it.
@@ -68,6 +69,7 @@ extension VirtualCPU {
     second.remove(page, context: context)
     forgetLastPages()
     structures.forEach { $0.remove(address, context: context) }
+    pageWalks.removeAll()
   }
 
   /// Takes the controls that the hardware obeys from now on; cached rights are judged anew.

@@ -41,8 +41,9 @@ struct PagingStructureCaches<Space>: ~Copyable {
 }
 
 extension VirtualCPU {
-  /// Drops the paging-structure entries that lead to a table whose page begins another life.
-  func forgetTable(_ frame: MPN) {
+  /// Drops what is cached of a table whose page begins another life: the entries that lead to it, and its own.
+  func forgetTable(_ frame: MPN, _ page: PPN) {
     structures.forEach { $0.removeTable(frame) }
+    pageWalks.removeTable(frame, page)
   }
 }

@@ -25,6 +25,8 @@ struct VirtualCPU: ~Copyable {
   var data: TLBLevel
   var second: TLBLevel
   var structures: PagingStructureCaches<VirtualSpace>
+  /// Tagged by an entry's own address; on machines without ``structures``.
+  let pageWalks: PageWalkCache
   /// Of the nested table; empty in other modes.
   var nested: NestedCaches
   /// VPID and PCID as in ``TLBEntry/tag``.
@@ -45,9 +47,10 @@ struct VirtualCPU: ~Copyable {
     second = TLBLevel(description.l2)
     let caches = machine.settings.walkCaches
     structures = PagingStructureCaches(caches == .none ? [:] : description.pagingStructureCaches)
+    pageWalks = PageWalkCache(caches == .none ? nil : description.pageWalkCache, holdsNested: caches == .all)
     nested =
       caches == .all
-      ? NestedCaches(tlb: description.nestedTLB, structures: description.nestedStructureCaches)
+      ? NestedCaches(tlb: description.nestedTLB, structures: description.nestedStructureCaches, pageWalks.array)
       : NestedCaches(tlb: [], structures: [:])
     guestControls = machine.controls(for: registers)
     hardwareControls = guestControls

@@ -51,10 +51,15 @@ struct Plan {
     nested.levels = random.pick([4, 4, 5, 2, 1])
     nested.page = nested.levels == 1 ? .small : random.pick(nested.levels == 2 ? [.small, .huge] : PageSize.allCases)
     nested.isTLBForTablesOnly = random.oneIn(3)
+    nested.areStructuresForTablesOnly = random.oneIn(3)
     isNestedTableEager = random.oneIn(4) && nested.page == .huge
     guard hasCaches else { return }
     if random.oneIn(2) { machine.nestedTLB = [TLBGeometry(PageSize.allCases, sets: 1, ways: 1 + random.below(6))] }
     if random.oneIn(2) { machine.nestedStructureCaches = [2: 1 + random.below(4), 3: 2, 4: 1] }
+    guard random.oneIn(3) else { return }
+    machine.pagingStructureCaches = [:]
+    machine.nestedStructureCaches = [:]
+    machine.pageWalkCache = PageWalkCacheGeometry(entries: random.pick([1, 3, 8, 24, 100]), cycles: 2)
   }
 
   /// Steps of a random length: each is its kind and the dice that decide its particulars.

@@ -40,9 +40,18 @@ extension NestedBackend {
     if let root { (tables[level], grants[level]) = root }
     if !start.isWritable { grants[level] = .read }
     var guest: PageTableEntry<PhysicalSpace>
+    var reliesOnCache = start.rights != .all
     while true {
       let place = frame.entryAddress(address, level: level)
-      guest = PageTableEntry(machine.readGuestEntry(at: place, level: level))
+      if cpu.pageWalks.isPresent {
+        let before = machine.counters.walkReferences
+        let (raw, isStale) = machine.entry(at: place, level: level, &cpu)
+        machine.counters.walkReferencesGuest += machine.counters.walkReferences - before
+        guest = PageTableEntry(raw)
+        reliesOnCache = reliesOnCache || isStale
+      } else {
+        guest = PageTableEntry(machine.readGuestEntry(at: place, level: level))
+      }
       let code = PageFaultCode(access, under: controls)
       guard guest.isPresent else { return pageFault(address, access, code) }
       guard guest.reservedBits(level: level, under: controls) == 0 else {
@@ -52,7 +61,7 @@ extension NestedBackend {
       if guest.isLeaf(level: level) {
         path.append(level, place, PageTableEntry(guest.raw), rights)
         guard rights.permits(access, under: controls) else {
-          return pageFault(address, access, code.union(.present), reliesOnCachedRights: start.rights != .all)
+          return pageFault(address, access, code.union(.present), reliesOnCachedRights: reliesOnCache)
         }
         break
       }

@@ -32,14 +32,17 @@ struct NestedTable {
       return .translated(found)
     }
     guard page.raw &>> shape.pageBits == 0 else { return .fault(rules.fault(address, access, granted: nil)) }
-    var (level, table, rights) = start(address, &cpu, &machine)
+    let usesStructures = !access.isFinal || !machine.settings.nested.areStructuresForTablesOnly
+    var (level, table, rights) = usesStructures ? start(address, &cpu, &machine) : (shape.levels, root, .all)
     let top = level
     var places = InlineArray<6, MachineAddress>(repeating: MachineAddress(0))
     var passed = InlineArray<6, WalkStart>(repeating: WalkStart(level: 0, table: root, rights: .all))
     while true {
       let place = shape.place(page, in: table, level: level)
       places[level] = place
-      let entry = machine.readNestedEntry(at: place, level: level)
+      let entry =
+        cpu.pageWalks.holdsNested
+        ? machine.nestedEntry(at: place, level: level, &cpu) : machine.readNestedEntry(at: place, level: level)
       let architectural = shape.architecturalLevel(level)
       switch rules.judge(entry, level: architectural) {
       case .absent: return .fault(rules.fault(address, access, granted: nil))
@@ -63,7 +66,7 @@ struct NestedTable {
       let frame = MPN(first | page.raw & (size.pages - 1))
       let found = NestedTranslation(frame: frame, size: size, rights: rights, isDirty: isDirty)
       if usesTLB { cpu.nested.fill(page, found) }
-      for level in stride(from: top, to: level, by: -1) where cpu.nested.hasStructures {
+      for level in stride(from: top, to: level, by: -1) where usesStructures && cpu.nested.hasStructures {
         cpu.nested.structures.fill(address, passed[level])
       }
       return .translated(found)
