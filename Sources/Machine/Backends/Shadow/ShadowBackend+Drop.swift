@@ -28,32 +28,36 @@ extension ShadowBackend {
     if entry.isWritable { noteLost(page, level: level, machine) }
   }
 
-  /// Drops all entries of a shadow.
-  mutating func dropEntries(of frame: MPN, _ machine: inout MachineState) {
+  /// Drops all entries of a shadow. `isPaid`: the hypervisor has to look at them, rather than the trace's telling.
+  mutating func dropEntries(of frame: MPN, _ machine: inout MachineState, isPaid: Bool = true) {
     guard let level = pages[frame]?.key.level else { return }
     for index in 0..<512 {
       let place = frame.entryAddress(index: index)
       guard machine.memory.read(place) & 1 == 1 else { continue }
-      machine.countExamined()
+      if isPaid { machine.countExamined() }
       drop(place, level: level, &machine)
     }
   }
 
   /// Ends the page's life as a table: its shadows go, and its mappings get back what the trace withheld.
-  mutating func unshadow(_ page: PPN, _ machine: inout MachineState) {
+  mutating func unshadow(_ page: PPN, _ machine: inout MachineState, isPaid: Bool = true) {
     let levels = tracedLevels[page.raw] ?? 0
     guard levels != 0 else { return }
     let isRoot = roots.values.contains(page)
     for level in 1...5 where levels >> UInt8(level) & 1 != 0 {
       guard let frame = frames[.table(page, level: level)] else { continue }
       // A root that a CPU runs on stays, empty, and so does its trace: the next walk would find it again.
-      if isRoot { dropEntries(of: frame, &machine) } else { retire(frame, &machine) }
+      if isRoot {
+        dropEntries(of: frame, &machine, isPaid: isPaid)
+      } else {
+        retire(frame, &machine, isPaid: isPaid)
+      }
     }
   }
 
   /// Ends a shadow page's life; the last one of a guest's table takes the table's trace with it.
-  mutating func retire(_ frame: MPN, _ machine: inout MachineState) {
-    dropEntries(of: frame, &machine)
+  mutating func retire(_ frame: MPN, _ machine: inout MachineState, isPaid: Bool = true) {
+    dropEntries(of: frame, &machine, isPaid: isPaid)
     guard let shadow = pages.removeValue(forKey: frame) else { return }
     for place in shadow.parents { machine.memory.write(place, 0) }
     frames[shadow.key] = nil

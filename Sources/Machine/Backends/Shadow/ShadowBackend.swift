@@ -77,7 +77,7 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   mutating func announced(
     _ page: PPN, level: Int, words: [UInt64], _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) {
-    unshadow(page, &machine)
+    unshadow(page, &machine, isPaid: false)
     machine.setGuestPage(page, words)
   }
 
