@@ -19,7 +19,10 @@ final class CounterTableTests: XCTestCase {
       shadow_pages_resynced,prefetched,prefetched_used,prefetched_in_vain,guest_table_pages,cause_table,cause_leaf,\
       cause_accessed,cause_dirty,cause_trace,cause_wp,cause_device,cause_upgrade,\
       walk_refs_l1,walk_refs_l2,walk_refs_l3,walk_refs_l4,walk_refs_l5,walk_refs_nested_l1,walk_refs_nested_l2,\
-      walk_refs_nested_l3,walk_refs_nested_l4,walk_refs_nested_l5,psc_hits,nested_psc_hits,nested_tlb_hits
+      walk_refs_nested_l3,walk_refs_nested_l4,walk_refs_nested_l5,psc_hits,nested_psc_hits,nested_tlb_hits,\
+      guest_minor_faults,guest_major_faults,guest_signals,guest_demand_pages,guest_zero_maps,guest_fault_around,\
+      guest_copies,guest_copy_reuses,guest_reclaimed,guest_swap_outs,guest_swap_ins,guest_large_pages,\
+      guest_large_splits,guest_forks
 
       """)
   }
@@ -54,7 +57,7 @@ final class CounterTableTests: XCTestCase {
     XCTAssertEqual(
       CounterTable.row(run),
       "\"a,\"\"b\"\"\",emulated-tlb,skylake,10,6,1,2,3,0,0,0,0,0,0,0,0,0,9,4,0,0,0,5,6,0,6,0,0,0,0,0,0,0,0,0,0,0,0,0,"
-        + "0,7,0,7,0,0.002500,4000,0,8,costs.exit=5 nested.fill=eager" + String(repeating: ",0", count: 36)
+        + "0,7,0,7,0,0.002500,4000,0,8,costs.exit=5 nested.fill=eager" + String(repeating: ",0", count: 50)
         + "\n")
     XCTAssertEqual(CounterTable.csv([run]), CounterTable.header + CounterTable.row(run))
   }
