@@ -33,7 +33,7 @@ extension Command {
                             the upper half of the addresses
       --machine NAME|FILE   simulated machine; see `memlab machines`. Default: skylake
       --set KEY=VALUE       as for replay; may be given several times
-      --format NAME         read the trace as raw, text or binary rather than by its first bytes
+      --format NAME         the trace's format (`memlab help convert`) rather than what its first bytes say
 
     """
 
@@ -48,7 +48,7 @@ extension Command {
       Shows what a trace holds: accesses, pages, page-table stores and what they change, address spaces, faults.
 
         --limit N        look at the first N operations only
-        --format NAME    read the trace as raw, text or binary rather than by its first bytes
+        --format NAME    the trace's format (`memlab help convert`) rather than what its first bytes say
 
       """
     case .convert:
@@ -58,7 +58,12 @@ extension Command {
       Writes a trace in memlab's own binary or text form. The two turn into each other without loss.
 
         --to NAME        the form of OUT; otherwise its extension decides: .bin or .txt. - is standard output
-        --format NAME    read IN as raw, text or binary rather than by its first bytes
+        --format NAME    IN's format rather than what its first bytes say
+
+      Formats that are read: text, binary, raw (recordings of a whole system), and of one program in user mode lackey
+      (valgrind --tool=lackey --trace-mem=yes, best with --trace-syscalls=yes), drmemtrace (DynamoRIO's final offline
+      files, unpacked or .gz), champsim (records of 64 bytes) and list (ADDR or r|w|x,ADDR[,SIZE] a line, hexadecimal
+      addresses). Those four become process traces.
 
       """
     case .modes:
@@ -97,7 +102,7 @@ extension Command {
                             with native among the modes, the guest's final tables of the others against native's
       --limit N             stop after N operations
       --jobs N              runs at a time; default: one a processor
-      --format NAME         read the traces as raw, text or binary rather than by their first bytes
+      --format NAME         the traces' format (`memlab help convert`) rather than what their first bytes say
       --quiet               no table and no progress
 
     With several runs, --events and --series write one file a run: MODE, and before it the trace's name if there are
