@@ -8,8 +8,11 @@ extension Command {
       memlab walk TRACE ADDR  show every step of one address's translation at one place of a trace
       memlab inspect TRACE…   show what a trace holds
       memlab convert IN OUT   turn a trace into the binary or the text form
+      memlab record -o F -- … run a program under valgrind's lackey and write its trace
+      memlab generate NAME    write a synthetic trace
       memlab modes            list the ways of virtualizing, and the settings that --set takes
       memlab machines [NAME]  list the simulated machines; with NAME, every figure of one and its source
+      memlab workloads        list the synthetic traces and the settings that they take
       memlab help [COMMAND]   explain a command
       memlab --version
 
@@ -64,6 +67,41 @@ extension Command {
       (valgrind --tool=lackey --trace-mem=yes, best with --trace-syscalls=yes), drmemtrace (DynamoRIO's final offline
       files, unpacked or .gz), champsim (records of 64 bytes) and list (ADDR or r|w|x,ADDR[,SIZE] a line, hexadecimal
       addresses). Those four become process traces.
+
+      """
+    case .record:
+      """
+      memlab record -o FILE [--to binary|text] -- PROGRAM [ARGUMENT…]
+
+      Runs a program, and all that it starts, under valgrind's lackey (Debian's package valgrind) and writes a process
+      trace: each instruction, load and store, and the calls that map, unmap and protect memory, fork, exec and exit.
+      The first process is process 1. Processes that run side by side take turns. The program runs about a hundred times
+      slower than alone. Ctrl-C ends it, and the trace holds what happened until then. Not recorded: what a process starts
+      after it has closed the descriptors that it inherited.
+
+        -o FILE    the trace to write; - is standard output
+        --to NAME  its form; otherwise its extension decides: .bin or .txt
+
+      Exit status: that of the program, 130 after Ctrl-C, or memlab's own.
+
+      """
+    case .generate:
+      """
+      memlab generate NAME [--set KEY=VALUE]… [--seed N] -o FILE [--to binary|text]
+
+      Writes a synthetic process trace; `memlab workloads` lists names and keys. The same seed gives the same trace.
+
+        --set KEY=VALUE  change a key; K, M, G behind a number are powers of 1024; may be given several times
+        --seed N         where the random numbers begin. Default: 1
+        -o FILE          the trace to write; - is standard output
+        --to NAME        its form; otherwise its extension decides: .bin or .txt
+
+      """
+    case .workloads:
+      """
+      memlab workloads
+
+      Lists the synthetic traces of `memlab generate`: what each is for, and its keys with their defaults.
 
       """
     case .modes:

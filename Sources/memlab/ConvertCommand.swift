@@ -16,7 +16,7 @@ struct ConvertCommand {
     target = try Self.target(arguments.value("--to"), output: output)
   }
 
-  private static func target(_ name: String?, output: String) throws(Failure) -> TraceSpelling {
+  static func target(_ name: String?, output: String) throws(Failure) -> TraceSpelling {
     if let name {
       let written = TraceSpelling.allCases.filter(\.isWritable)
       guard let spelling = TraceSpelling(rawValue: name) else {

@@ -12,7 +12,9 @@ final class ListingTests: XCTestCase {
   func testHelp() throws {
     let overview = try output(["help"])
     XCTAssertEqual(try output(["--help"]), overview)
-    for command in ["replay", "walk", "inspect", "convert", "modes", "machines", "help"] {
+    for command in [
+      "replay", "walk", "inspect", "convert", "record", "generate", "modes", "machines", "workloads", "help",
+    ] {
       XCTAssertTrue(overview.contains("memlab \(command)"), command)
       XCTAssertTrue(try output(["help", command]).hasPrefix("memlab"), command)
       XCTAssertEqual(try output([command, "--help"]), try output(["help", command]))

@@ -27,13 +27,22 @@ struct LackeyProcess {
 
   init() {}
 
+  /// A forked process, which goes on where its parent was.
+  init(childOf parent: LackeyProcess) {
+    heapEnd = parent.heapEnd
+    hasBegun = true
+  }
+
   /// Takes a line that is no access.
   ///
   /// - Returns: what it means, mostly nothing; nil if valgrind writes no such line.
   mutating func take(_ line: Substring) -> [LackeyEvent]? {
     if line.hasPrefix(SystemCallLine.start) {
       guard let parsed = SystemCallLine(line) else { return nil }
-      return take(parsed)
+      // A message can begin on the line of a call that has not returned: a warning, or the banner of the next program.
+      guard let message = line.ranges(of: "==\(parsed.process)== ").first else { return take(parsed) }
+      return (SystemCallLine(line[..<message.lowerBound]).map { take($0) } ?? [])
+        + (take(line[message.lowerBound...]) ?? [])
     }
     if line.hasPrefix(" -->") {
       guard let call = unfinished, let result = SystemCallLine.result(line) else { return [] }

@@ -74,7 +74,8 @@ struct SystemCallLine {
   /// `fork: process 17 created child 18`.
   private static func child(_ text: Substring) -> UInt64? {
     let words = text.split(separator: " ")
-    guard let place = words.lastIndex(of: "child"), place > 0, place + 1 < words.count, words[place - 1] == "created" else {
+    guard let place = words.lastIndex(of: "child"), place > 0, place + 1 < words.count, words[place - 1] == "created"
+    else {
       return nil
     }
     return UInt64(words[place + 1])
