@@ -31,7 +31,7 @@ struct ProcessPlan {
     hasZeroPage = !random.oneIn(3)
     faultAround = random.pick([16, 1, 2, 64])
     ram =
-      flavour == .plain ? 0x800_0000 : flavour == .pressed ? UInt64(50 + random.below(40)) << 12 : 0x70_0000
+      flavour == .plain ? 0x800_0000 : flavour == .pressed ? UInt64(26 + random.below(30)) << 12 : 0x70_0000
     if flavour == .large && random.oneIn(2) { ram = 0x200_0000 }
     keys = [
       ("guest.maps", isImplicit ? "implicit" : "explicit"), ("guest.zero-page", hasZeroPage ? "on" : "off"),
@@ -119,7 +119,7 @@ struct ProcessProgram {
     switch kind {
     case .access: for _ in 0..<1 + random.below(6) { access() }
     case .fork:
-      guard plain.processes.count < 6 else { return access() }
+      guard plain.processes.count < (plan.flavour == .pressed ? 3 : 6) else { return access() }
       latest += 1
       let parent = random.pick(plain.processes.keys.sorted())
       plain.fork(parent, latest)
