@@ -1,6 +1,6 @@
 /// The spellings of a trace that memlab knows; the raw value is the name that `--format` takes.
 ///
-/// To add one: a decoder in a file of its own, a case here, and a line in ``decoder``.
+/// To add one: a decoder in a file of its own, a case here, and a line in `decoder`.
 public enum TraceSpelling: String, CaseIterable, Sendable {
   /// Recordings of a whole system (`.mlt`), read only.
   case raw

@@ -2,7 +2,7 @@ public import Paging
 
 /// What a trace holds, summed over its operations: nothing is simulated but a walk of the trace's own page tables.
 public struct Inspection: Sendable {
-  /// Operations by ``Operation/Kind``.
+  /// Operations by `Operation.Kind`.
   public private(set) var operations: [Operation.Kind: UInt64] = [:]
   /// Accesses by kind; those of page-table stores that are accesses too are in `stores`.
   public internal(set) var loads = PrivilegeCounts()

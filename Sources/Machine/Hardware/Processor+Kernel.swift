@@ -177,14 +177,15 @@ extension Processor where MMU: ~Copyable {
   mutating func checkContents(_ frame: MPN, _ address: VirtualAddress, _ access: Access) {
     guard contents != nil, access.isUser, let version = machine.contents?[frame] else { return }
     let page = address.page.raw
-    if access.isStore {
-      let version = machine.contents?.next() ?? 0
-      machine.contents?[frame] = version
-      contents?.store(version, to: page)
-    } else if let expected = contents?.expected(page), expected != version {
+    // A store too: what it leaves alone of the page must be right.
+    if let expected = contents?.expected(page), expected != version {
       machine.diverge(
         expected: "\(access.description) at \(address.hexadecimal) to find version \(expected)",
         found: "version \(version) in machine page \(String(frame.raw, radix: 16))")
     }
+    guard access.isStore else { return }
+    let next = machine.contents?.next() ?? 0
+    machine.contents?[frame] = next
+    contents?.store(next, to: page)
   }
 }

@@ -208,9 +208,8 @@ extension Operation.Kind {
   /// What only a kernel does, so that a trace of processes cannot have it.
   fileprivate var isKernels: Bool {
     switch self {
-    case .tableStore, .table, .tableGone, .loadCR3, .loadCR0, .loadCR4, .loadEFER, .invlpg, .invpcid, .fault, .hypercall,
-      .cpu:
-      true
+    case .tableStore, .table, .tableGone, .loadCR3, .loadCR0, .loadCR4, .loadEFER: true
+    case .invlpg, .invpcid, .fault, .hypercall, .cpu: true
     default: false
     }
   }

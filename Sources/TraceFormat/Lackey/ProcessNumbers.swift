@@ -13,6 +13,9 @@ struct ProcessNumbers {
 
   func isLiving(_ process: UInt64) -> Bool { living.contains(process) }
 
+  /// The living processes but for the first.
+  var children: Set<UInt64> { living.subtracting([first]) }
+
   /// A process whose making nobody has told.
   mutating func adopt(_ process: UInt64) { living.insert(process) }
 

@@ -10,7 +10,7 @@ public import Paging
 /// ```
 ///
 /// Processes that run side by side take turns in the trace, as on one processor: one runs until it has nothing more to
-/// tell while another has, or until it has told ``turn`` bytes of text while another waits. The first process is process 1.
+/// tell while another has, or until it has told 256 KiB of text while another waits. The first process is process 1.
 public final class ProgramRecording {
   /// Bytes of lackey's text after which another process gets its turn: about 20,000 accesses.
   static var turn: Int { 1 << 18 }
@@ -71,8 +71,12 @@ public final class ProgramRecording {
     return true
   }
 
-  /// Sends the program a signal (`SIGINT`, `SIGKILL`). What it told before can still be read.
-  public func signal(_ number: Int32) { program.signal(number) }
+  /// Sends the program and the processes that it has made a signal (`SIGTERM`, `SIGKILL`). What they told before can still
+  /// be read.
+  public func signal(_ number: Int32) {
+    program.signal(number)
+    for process in numbers?.children ?? [] { _ = kill(pid_t(truncatingIfNeeded: process), number) }
+  }
 
   /// The program's exit status, or 128 and the number of the signal that ended it. Waits for its end.
   public func wait() -> Int32 { program.wait() }

@@ -13,6 +13,9 @@ struct SwapArea {
 
   init(capacity: Int) { self.capacity = capacity }
 
+  /// How many entries name each slot.
+  var references: [UInt32] { slots.map(\.references) }
+
   var isFull: Bool { freeSlots.isEmpty && slots.count >= capacity }
 
   /// Puts a page in a slot, which must be free; as many entries will name it.
