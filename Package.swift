@@ -27,21 +27,22 @@ let package = Package(
   targets: [
     .target(name: "Paging", swiftSettings: strict),
     .target(name: "TraceFormat", dependencies: ["Paging"], swiftSettings: strict),
+    .target(name: "Workloads", dependencies: ["Paging"], swiftSettings: strict),
     .target(name: "Machine", dependencies: ["Paging"], swiftSettings: strict),
     .target(
       name: "MachineDescriptions", dependencies: ["Machine"],
       resources: [.embedInCode("Machines")], swiftSettings: strict),
     .target(name: "Reporting", dependencies: ["Machine"], swiftSettings: strict),
-    .target(name: "Workloads", dependencies: ["Paging"], swiftSettings: strict),
     .executableTarget(
       name: "memlab",
-      dependencies: ["Paging", "TraceFormat", "Machine", "MachineDescriptions", "Reporting", "Workloads"],
+      dependencies: ["Paging", "TraceFormat", "Workloads", "Machine", "MachineDescriptions", "Reporting"],
       swiftSettings: strict),
     .executableTarget(
       name: "memlab-bench", dependencies: ["Paging", "TraceFormat", "Machine", "MachineDescriptions"],
       swiftSettings: strict),
     .testTarget(name: "PagingTests", dependencies: ["Paging"], swiftSettings: testing),
     .testTarget(name: "TraceFormatTests", dependencies: ["TraceFormat", "Paging"], swiftSettings: testing),
+    .testTarget(name: "WorkloadsTests", dependencies: ["Workloads", "Paging"], swiftSettings: testing),
     .testTarget(name: "MachineTests", dependencies: ["Machine", "Paging"], swiftSettings: testing),
     .testTarget(
       name: "MachineDescriptionsTests", dependencies: ["MachineDescriptions", "Machine", "Paging"],

@@ -28,6 +28,8 @@ struct MachineState: ~Copyable {
   var log: Log
   /// Pages of physical memory; page numbers from here on are device memory.
   var ramPages: UInt64
+  /// What machine frames hold, of a process trace and with checks.
+  var contents: FrameContents?
   /// The steps of walks, if somebody asks for them.
   var notes: WalkNotes?
   /// Number of the operation that is carried out.

@@ -23,7 +23,7 @@
 /// | balloon | pages | | |
 /// | switchProcess, exec, exit | process | | |
 /// | fork | parent | | words: child |
-/// | map, protect | virtual | rights: 4 r, 2 w, 1 x | words: length in bytes |
+/// | map, protect | virtual | rights: 4 r, 2 w, 1 x; 8: a file's (map alone) | words: length in bytes |
 /// | unmap, discard | virtual | | words: length in bytes |
 /// | content | physical | | words: tag |
 /// | dma | physical | 0 read, 1 write | words: length in bytes |
@@ -69,6 +69,8 @@ public struct Operation: Hashable, Sendable {
 
   @inlinable public var isUser: Bool { flags.rawValue & 1 != 0 }
   @inlinable public var hasPayload: Bool { flags.rawValue & 2 != 0 }
+  /// In the size of a `map`: what is mapped is a file, privately.
+  @inlinable public static var fileMapping: UInt16 { 8 }
   /// A load, store or fetch.
   @inlinable public var isAccess: Bool { kind.rawValue <= Kind.fetch.rawValue }
 }

@@ -68,7 +68,7 @@ public enum CounterTable {
   ]
 
   /// The columns that came later still: behind `settings`.
-  static let latest: [Column] = shadowing + walks + monitor + designs
+  static let latest: [Column] = shadowing + walks + monitor + designs + kernel
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -127,6 +127,24 @@ public enum CounterTable {
       Column("shadow_large_broken") { $0.shadowLargeBroken },
       Column("entries_examined") { $0.entriesExamined },
     ]
+
+  /// What the modelled guest kernel did.
+  private static let kernel: [Column] = [
+    Column("guest_minor_faults") { $0.guestMinorFaults },
+    Column("guest_major_faults") { $0.guestMajorFaults },
+    Column("guest_signals") { $0.guestSignals },
+    Column("guest_demand_pages") { $0.guestDemandPages },
+    Column("guest_zero_maps") { $0.guestZeroPageMaps },
+    Column("guest_fault_around") { $0.guestFaultAroundMaps },
+    Column("guest_copies") { $0.guestCopies },
+    Column("guest_copy_reuses") { $0.guestCopyReuses },
+    Column("guest_reclaimed") { $0.guestPagesReclaimed },
+    Column("guest_swap_outs") { $0.guestPagesSwappedOut },
+    Column("guest_swap_ins") { $0.guestPagesSwappedIn },
+    Column("guest_large_pages") { $0.guestLargePages },
+    Column("guest_large_splits") { $0.guestLargePageSplits },
+    Column("guest_forks") { $0.guestForks },
+  ]
 
   /// Every counter, in the order of the columns.
   public static var columns: [Column] { early + late + latest }

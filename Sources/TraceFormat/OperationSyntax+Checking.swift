@@ -20,9 +20,9 @@ extension OperationSyntax {
       case .size(let range, _):
         sizeIsFree = true
         guard range.contains(operation.size) else { return false }
-      case .rights, .direction:
+      case .rights, .mappingRights, .direction:
         sizeIsFree = true
-        guard operation.size <= (kind == .dma ? 1 : 7) else { return false }
+        guard operation.size <= (kind == .dma ? 1 : kind == .map ? 15 : 7) else { return false }
       case .word, .count: break
       case .entries: guard hasGoodTable(operation, in: batch) else { return false }
       case .text:

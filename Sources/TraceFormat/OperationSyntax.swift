@@ -14,6 +14,8 @@ struct OperationSyntax {
     case size(ClosedRange<UInt16>, default: UInt16?)
     /// The operation's size as letters of `rwx`, or `-`.
     case rights
+    /// The same, or with an `f` for a file.
+    case mappingRights
     /// The operation's size as `read` or `write`.
     case direction
     /// The next payload word, hexadecimal.
@@ -71,7 +73,7 @@ struct OperationSyntax {
     .init(kind: .fork, name: "fork", fields: [.number(upTo: .max), .count("a process")]),
     .init(kind: .exec, name: "exec", fields: [.number(upTo: .max)]),
     .init(kind: .exit, name: "exit", fields: [.number(upTo: .max)]),
-    .init(kind: .map, name: "map", fields: [.address, .count("a length in bytes"), .rights]),
+    .init(kind: .map, name: "map", fields: [.address, .count("a length in bytes"), .mappingRights]),
     .init(kind: .unmap, name: "unmap", fields: [.address, .count("a length in bytes")]),
     .init(kind: .protect, name: "protect", fields: [.address, .count("a length in bytes"), .rights]),
     .init(kind: .discard, name: "discard", fields: [.address, .count("a length in bytes")]),
@@ -89,6 +91,7 @@ extension OperationSyntax.Field {
     case .bytes: "a number of bytes, not 0 (decimal, 0x…, suffix K, M or G)"
     case .size(let range, _): "a number from \(range.lowerBound) to \(range.upperBound)"
     case .rights: "letters of rwx, or -"
+    case .mappingRights: "letters of rwxf, or -"
     case .direction: "read or write"
     case .word(let meaning): "\(meaning), hexadecimal"
     case .count(let meaning): "\(meaning), decimal"

@@ -11,6 +11,9 @@ protocol TraceDecoder {
   /// The bytes that every trace of this spelling begins with.
   static var magic: [UInt8] { get }
 
+  /// Whether a trace that begins with these bytes, up to ``TraceSpelling/recognitionLength`` of them, is of this spelling.
+  static func recognises(_ start: [UInt8]) -> Bool
+
   init(_ input: ByteInput) throws(TraceError)
 
   var header: TraceHeader { get }
@@ -22,6 +25,8 @@ protocol TraceDecoder {
 }
 
 extension TraceDecoder {
+  static func recognises(_ start: [UInt8]) -> Bool { start.starts(with: magic) }
+
   mutating func seek(toOperation number: UInt64, in input: ByteInput) throws(TraceError) {
     throw TraceError(.usage, file: input.name, "cannot start in the middle: only a binary trace has an index")
   }

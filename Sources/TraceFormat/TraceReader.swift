@@ -56,14 +56,15 @@ public struct TraceReader: ~Copyable {
   }
 
   private static func recognise(_ input: ByteInput) throws(TraceError) -> TraceSpelling {
-    let start = try input.peek(16)
+    let start = try input.peek(TraceSpelling.recognitionLength)
     guard !start.isEmpty else {
       throw TraceError(.badData, file: input.name, at: .offset(0), "is empty, expected a trace")
     }
     guard let spelling = TraceSpelling.recognise(start) else {
       throw TraceError(
         .badData, file: input.name, at: .offset(0),
-        "is no trace, expected a raw recording, a memlab binary trace, or text that begins with `memlab-trace 1`")
+        "is no trace, expected a raw recording, a memlab binary trace, text that begins with `memlab-trace 1`, "
+          + "lackey's text, or one of drmemtrace, champsim, list")
     }
     return spelling
   }

@@ -8,6 +8,14 @@ public enum TraceSpelling: String, CaseIterable, Sendable {
   case text
   /// memlab's binary form: compact, checked, seekable.
   case binary
+  /// The text of valgrind's lackey, read only.
+  case lackey
+  /// DynamoRIO's drmemtrace, final offline files, read only.
+  case drmemtrace
+  /// ChampSim's records of 64 bytes, read only.
+  case champsim
+  /// Plain addresses or CSV, read only.
+  case list
 
   /// The type that reads this spelling.
   var decoder: any TraceDecoder.Type {
@@ -15,11 +23,21 @@ public enum TraceSpelling: String, CaseIterable, Sendable {
     case .raw: RawDecoder.self
     case .text: TextDecoder.self
     case .binary: BinaryDecoder.self
+    case .lackey: LackeyDecoder.self
+    case .drmemtrace: DynamoRIODecoder.self
+    case .champsim: ChampSimDecoder.self
+    case .list: AddressListDecoder.self
     }
   }
 
+  /// Whether memlab writes it too.
+  public var isWritable: Bool { encoder != nil }
+
+  /// Bytes of a trace that are looked at to recognise it.
+  static var recognitionLength: Int { 4096 }
+
   /// The spelling of a trace that begins with these bytes, or nil if it is none that memlab knows.
   static func recognise(_ start: [UInt8]) -> TraceSpelling? {
-    allCases.first { start.starts(with: $0.decoder.magic) }
+    allCases.first { $0.decoder.recognises(start) }
   }
 }

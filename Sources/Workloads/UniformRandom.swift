@@ -1,68 +1,51 @@
-public import Paging
+internal import Paging
 
-/// Loads from pages drawn with equal chances, one after the other: the workload whose walks every paper's geometry can be
-/// computed for (GUPS has this shape).
+/// Loads from pages drawn with equal chances, of a guest whose tables are there from the start.
 ///
-/// Virtual and physical addresses of the data are the same, from 0 on. The tables lie behind the data, level by level from
-/// the leaves up, and are complete from the start, with A set.
-public struct UniformRandom: Workload {
-  public static let name = "uniform-random"
-  public static let summary = "loads from pages of a footprint, drawn with equal chances"
-  public static let parameters = [
-    WorkloadParameter(name: "footprint", standard: 256, range: 1...262_144, summary: "MiB of data, a power of two"),
-    WorkloadParameter(name: "page", standard: 4, range: 4...2048, summary: "KiB of the guest's pages, 4 or 2048"),
-    WorkloadParameter(name: "accesses", standard: 1_000_000, range: 1...1 << 40, summary: "loads"),
-    WorkloadParameter(name: "seed", standard: 1, range: 0...UInt64.max, summary: "of the random numbers"),
-  ]
+/// A scenario, not a process: no kernel comes between. Virtual and physical addresses of the data are the same, from 0 on; the
+/// tables lie behind the data, level by level from the leaves up, with A set. So the references of its walks can be computed.
+struct UniformRandom: Pattern {
+  static let workload = Workload(
+    name: "uniform-random",
+    summary: "Loads from pages drawn with equal chances, with tables complete: walks that every paper can compute.",
+    keys: [
+      .init("footprint", 256, in: 2...262_144, "MiB of data"),
+      .init("accesses", 1_000_000, in: 1...(1 << 50), "loads"),
+      .init("large", 0, in: 0...1, "1: the guest's pages are of 2 MiB"),
+    ], guest: .scenario, make: { UniformRandom($0) })
 
-  /// Bytes of data.
-  let footprint: UInt64
-  let pageSize: PageSize
-  let accesses: UInt64
-  let seed: UInt64
+  private let words: UInt64
+  private let accesses: UInt64
+  private let tables: GuestTables
+  private var done: UInt64 = 0
+  /// Tables that have been told, and then the root's load.
+  private var told = 0
+  private var random: Random
 
-  public init(_ value: (String) -> UInt64) throws(WorkloadError) {
-    footprint = value("footprint") << 20
-    switch value("page") {
-    case 4: pageSize = .small
-    case 2048: pageSize = .large
-    default: throw WorkloadError(message: "page=\(value("page")): expected 4 or 2048")
-    }
-    guard footprint.nonzeroBitCount == 1 else {
-      throw WorkloadError(message: "footprint=\(value("footprint")): expected a power of two")
-    }
-    guard footprint >= pageSize.pages << 12 else {
-      throw WorkloadError(message: "footprint=\(value("footprint")): expected a page or more")
-    }
-    accesses = value("accesses")
-    seed = value("seed")
+  init(_ parameters: Parameters) {
+    let bytes = parameters["footprint"] << 20
+    words = bytes / 8
+    accesses = parameters["accesses"]
+    tables = GuestTables(data: bytes, lowest: parameters["large"] == 1 ? 2 : 1)
+    random = parameters.random
   }
 
-  public func generate<Failure: Error>(_ body: (OperationBatch) throws(Failure) -> Void) throws(Failure) {
-    var batch = OperationBatch()
-    var number: UInt64 = 0
-    func room() throws(Failure) {
-      number += 1
-      guard batch.isFull else { return }
-      try body(batch)
-      batch.removeAll(first: number - 1)
+  mutating func step(_ batch: inout OperationBatch) -> Bool {
+    if told <= tables.all.count {
+      if told == 0 { batch.append(Operation(.ram, tables.end)) }
+      if told < tables.all.count {
+        let table = tables.all[told]
+        batch.appendTable(at: table.address, level: table.level, entries: tables.entries(of: table))
+      } else {
+        batch.append(Operation(.loadCR3, tables.root))
+      }
+      told += 1
+      return true
     }
-    let tables = GuestTables(data: footprint, pageSize: pageSize)
-    try room()
-    batch.append(Operation(.ram, tables.end))
-    for table in tables.all {
-      try room()
-      batch.appendTable(at: table.address, level: table.level, entries: tables.entries(of: table))
-    }
-    try room()
-    batch.append(Operation(.loadCR3, tables.root))
-    var random = SplitMix64(seed: seed)
-    for _ in 0..<accesses {
-      try room()
-      // A power of two: the low bits are uniform.
-      batch.append(Operation(.load, random.next() & (footprint - 1) & ~7, size: 8, flags: .user))
-    }
-    try body(batch)
+    guard done < accesses else { return false }
+    batch.load(random.below(words) * 8)
+    done += 1
+    return true
   }
 }
 
@@ -76,11 +59,18 @@ private struct GuestTables {
   }
 
   let data: UInt64
+  /// Level of the tables whose entries map the data.
   let lowest: Int
+  private(set) var all: [Table] = []
 
-  init(data: UInt64, pageSize: PageSize) {
+  init(data: UInt64, lowest: Int) {
     self.data = data
-    lowest = pageSize.level
+    self.lowest = lowest
+    for level in lowest...4 {
+      for index in 0..<count(level) {
+        all.append(Table(level: level, index: index, address: base(level) + index << 12))
+      }
+    }
   }
 
   private func count(_ level: Int) -> UInt64 {
@@ -96,12 +86,6 @@ private struct GuestTables {
   /// Bytes of RAM: whole pages of 2 MiB, so that a nested table may have such pages everywhere.
   var end: UInt64 { (root + 0x1000 + 0x1f_ffff) & ~0x1f_ffff }
 
-  var all: [Table] {
-    (lowest...4).flatMap { level in
-      (0..<count(level)).map { Table(level: level, index: $0, address: base(level) + $0 << 12) }
-    }
-  }
-
   func entries(of table: Table) -> [(index: Int, value: UInt64)] {
     let isLeaf = table.level == lowest
     let shift = UInt64(3 + 9 * table.level)
@@ -111,19 +95,5 @@ private struct GuestTables {
     return (table.index << 9..<min(table.index << 9 + 512, total)).map { number in
       (Int(number & 511), (isLeaf ? number << shift : below + number << 12) | flags)
     }
-  }
-}
-
-/// The generator of Steele, Lea and Flood (OOPSLA 2014): 64 bits of state, equal on every platform.
-struct SplitMix64 {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ mixed >> 31
   }
 }

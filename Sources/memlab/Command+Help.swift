@@ -8,10 +8,11 @@ extension Command {
       memlab walk TRACE ADDR  show every step of one address's translation at one place of a trace
       memlab inspect TRACE…   show what a trace holds
       memlab convert IN OUT   turn a trace into the binary or the text form
-      memlab generate NAME    make a synthetic trace
-      memlab workloads        list the synthetic traces that there are, with their parameters
+      memlab record -o F -- … run a program under valgrind's lackey and write its trace
+      memlab generate NAME    write a synthetic trace
       memlab modes            list the ways of virtualizing, and the settings that --set takes
       memlab machines [NAME]  list the simulated machines; with NAME, every figure of one and its source
+      memlab workloads        list the synthetic traces and the settings that they take
       memlab help [COMMAND]   explain a command
       memlab --version
 
@@ -35,7 +36,7 @@ extension Command {
                             the upper half of the addresses
       --machine NAME|FILE   simulated machine; see `memlab machines`. Default: skylake
       --set KEY=VALUE       as for replay; may be given several times
-      --format NAME         read the trace as raw, text or binary rather than by its first bytes
+      --format NAME         the trace's format (`memlab help convert`) rather than what its first bytes say
 
     """
 
@@ -50,7 +51,7 @@ extension Command {
       Shows what a trace holds: accesses, pages, page-table stores and what they change, address spaces, faults.
 
         --limit N        look at the first N operations only
-        --format NAME    read the trace as raw, text or binary rather than by its first bytes
+        --format NAME    the trace's format (`memlab help convert`) rather than what its first bytes say
 
       """
     case .convert:
@@ -60,25 +61,47 @@ extension Command {
       Writes a trace in memlab's own binary or text form. The two turn into each other without loss.
 
         --to NAME        the form of OUT; otherwise its extension decides: .bin or .txt. - is standard output
-        --format NAME    read IN as raw, text or binary rather than by its first bytes
+        --format NAME    IN's format rather than what its first bytes say
+
+      Formats that are read: text, binary, raw (recordings of a whole system), and of one program in user mode lackey
+      (valgrind --tool=lackey --trace-mem=yes, best with --trace-syscalls=yes), drmemtrace (DynamoRIO's final offline
+      files, unpacked or .gz), champsim (records of 64 bytes) and list (ADDR or r|w|x,ADDR[,SIZE] a line, hexadecimal
+      addresses). Those four become process traces.
+
+      """
+    case .record:
+      """
+      memlab record -o FILE [--to binary|text] -- PROGRAM [ARGUMENT…]
+
+      Runs a program, and all that it starts, under valgrind's lackey (Debian's package valgrind) and writes a process
+      trace: each instruction, load and store, and the calls that map, unmap and protect memory, fork, exec and exit.
+      The first process is process 1. Processes that run side by side take turns. The program runs about a hundred times
+      slower than alone. Ctrl-C ends it, and the trace holds what happened until then. Not recorded: what a process starts
+      after it has closed the descriptors that it inherited.
+
+        -o FILE    the trace to write; - is standard output
+        --to NAME  its form; otherwise its extension decides: .bin or .txt
+
+      Exit status: that of the program, 130 after Ctrl-C, or memlab's own.
 
       """
     case .generate:
       """
-      memlab generate NAME [--set KEY=VALUE…] -o FILE [--to binary|text]
+      memlab generate NAME [--set KEY=VALUE]… [--seed N] -o FILE [--to binary|text]
 
-      Makes a synthetic trace. The same parameters and seed give the same bytes.
+      Writes a synthetic trace; `memlab workloads` lists names and keys. The same seed gives the same trace.
 
-        --set KEY=VALUE  a parameter of the workload; see `memlab workloads`
-        -o FILE          the file to write; - is standard output
-        --to NAME        the form of FILE; otherwise its extension decides: .bin or .txt
+        --set KEY=VALUE  change a key; K, M, G behind a number are powers of 1024; may be given several times
+        --seed N         where the random numbers begin. Default: 1
+        -o FILE          the trace to write; - is standard output
+        --to NAME        its form; otherwise its extension decides: .bin or .txt
 
       """
     case .workloads:
       """
       memlab workloads
 
-      Lists the synthetic traces for memlab generate, with their parameters.
+      Lists the synthetic traces of `memlab generate`: what each is for, and its keys with their defaults.
 
       """
     case .modes:
@@ -117,7 +140,7 @@ extension Command {
                             with native among the modes, the guest's final tables of the others against native's
       --limit N             stop after N operations
       --jobs N              runs at a time; default: one a processor
-      --format NAME         read the traces as raw, text or binary rather than by their first bytes
+      --format NAME         the traces' format (`memlab help convert`) rather than what their first bytes say
       --quiet               no table and no progress
 
     With several runs, --events and --series write one file a run: MODE, and before it the trace's name if there are

@@ -2,7 +2,7 @@ import Glibc
 
 /// The commands of memlab: name, help and what they do.
 enum Command: String, CaseIterable {
-  case replay, walk, inspect, convert, generate, workloads, modes, machines, help
+  case replay, walk, inspect, convert, record, generate, modes, machines, workloads, help
 
   /// Carries out a command line and returns the exit status.
   static func run(_ words: [String]) -> Int32 {
@@ -38,6 +38,7 @@ enum Command: String, CaseIterable {
     case .walk: return try WalkCommand(words).run()
     case .inspect: return try InspectCommand(words).run()
     case .convert: return try ConvertCommand(words).run()
+    case .record: return try RecordCommand(words).run()
     case .generate: return try GenerateCommand(words).run()
     case .workloads: return try GenerateCommand.list(words)
     case .modes: return try ListCommand.modes(words)

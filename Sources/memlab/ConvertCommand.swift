@@ -18,12 +18,14 @@ struct ConvertCommand {
 
   static func target(_ name: String?, output: String) throws(Failure) -> TraceSpelling {
     if let name {
-      switch TraceSpelling(rawValue: name) {
-      case .binary: return .binary
-      case .text: return .text
-      case .raw: throw Failure(.usage, "--to raw: raw recordings are read only; there are binary, text")
-      default: throw .unknown("format", name, among: ["binary", "text"])
+      let written = TraceSpelling.allCases.filter(\.isWritable)
+      guard let spelling = TraceSpelling(rawValue: name) else {
+        throw .unknown("format", name, among: written.map(\.rawValue).sorted())
       }
+      guard spelling.isWritable else {
+        throw Failure(.usage, "--to \(name): that format is read only; there are binary, text")
+      }
+      return spelling
     }
     if output.hasSuffix(".bin") { return .binary }
     if output.hasSuffix(".txt") { return .text }

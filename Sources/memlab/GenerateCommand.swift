@@ -2,63 +2,78 @@ import Paging
 import TraceFormat
 import Workloads
 
-/// `memlab generate`: a synthetic trace; `memlab workloads`: what there is.
+/// `memlab workloads` and `memlab generate`: synthetic process traces.
 struct GenerateCommand {
-  private let workload: any Workload
+  private let workload: Workload
+  private let values: [String: UInt64]
+  private let seed: UInt64
   private let output: String
   private let target: TraceSpelling
-  private let notes: [TraceHeader.Note]
 
   init(_ words: [String]) throws(Failure) {
-    let arguments = try Arguments(words, options: [.value("--set", repeatable: true), .value("-o"), .value("--to")])
-    let name = try arguments.operands(1...1, "the name of a workload; see `memlab workloads`")[0]
-    guard Workloads.all.contains(where: { $0.name == name }) else {
-      throw .unknown("workload", name, among: Workloads.all.map { $0.name })
+    let arguments = try Arguments(
+      words, options: [.value("--set", repeatable: true), .value("--seed"), .value("-o"), .value("--to")])
+    let name = try arguments.operands(1...1, "the name of one workload")[0]
+    guard let workload = Workload.named(name) else {
+      throw .unknown("workload", name, among: Workload.all.map(\.name))
     }
-    guard let output = arguments.value("-o") else { throw Failure(.usage, "expected -o FILE, the file to write") }
+    self.workload = workload
+    values = try Self.values(arguments.all("--set"), of: workload)
+    let text = arguments.value("--seed") ?? "1"
+    guard let seed = UInt64(text) else { throw Failure(.usage, "--seed \(text): expected a whole number") }
+    self.seed = seed
+    guard let output = arguments.value("-o") else { throw Failure(.usage, "expected -o FILE, the trace to write") }
     self.output = output
     target = try ConvertCommand.target(arguments.value("--to"), output: output)
-    var changes: [(name: String, value: String)] = []
-    for change in arguments.all("--set") {
-      let parts = change.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+  }
+
+  private static func values(_ changes: [String], of workload: Workload) throws(Failure) -> [String: UInt64] {
+    var values: [String: UInt64] = [:]
+    for change in changes {
+      let parts = change.split(separator: "=", maxSplits: 1).map(String.init)
       guard parts.count == 2 else { throw Failure(.usage, "--set \(change): expected KEY=VALUE") }
-      changes.append((parts[0], parts[1]))
+      do throws(WorkloadError) {
+        values[parts[0]] = try workload.value(parts[1], of: parts[0])
+      } catch {
+        switch error {
+        case .unknownKey: throw .unknown("key of \(workload.name)", parts[0], among: workload.keys.map(\.name))
+        case .badValue(let expected): throw Failure(.usage, "--set \(change): expected \(expected)")
+        }
+      }
     }
-    notes = [("workload", name)].map(TraceHeader.Note.init) + changes.map(TraceHeader.Note.init)
-    do throws(WorkloadError) {
-      workload = try Workloads.make(name, changes)
-    } catch {
-      throw Failure(.usage, error.message)
-    }
+    return values
   }
 
   func run() throws(Failure) -> Int32 {
+    let progress = Progress(passes: 1, isVisible: Progress.hasAudience && !OutputFile.isStandardOutput(output))
+    defer { progress.finish() }
     do throws(TraceError) {
+      var stream = workload.stream(values, seed: seed)
       let path = OutputFile.isStandardOutput(output) ? "-" : output
-      var writer = try TraceWriter(path: path, format: target, header: TraceHeader(guest: .scenario, notes: notes))
-      // A writer that is not finished leaves no file.
-      try workload.generate { (batch) throws(TraceError) in
-        if Cancellation.isOn { throw TraceError(.inputOutput, file: output, "interrupted") }
+      var writer = try TraceWriter(path: path, format: target, header: stream.header)
+      var batch = OperationBatch()
+      var operations: UInt64 = 0
+      while stream.read(into: &batch) {
+        if Cancellation.isOn { throw TraceError(.usage, file: output, "interrupted") }
         try writer.append(batch)
+        operations += UInt64(batch.count)
+        progress.update(pass: 0, operations: operations, fraction: nil)
       }
       try writer.finish()
+      return 0
     } catch {
       if Cancellation.isOn { throw Failure(.interrupted, "") }
       if OutputFile.isStandardOutput(output) && Output.readerIsGone { return 0 }
       throw Failure(error)
     }
-    return 0
   }
 
-  /// Lists the workloads with their parameters.
   static func list(_ words: [String]) throws(Failure) -> Int32 {
     _ = try Arguments(words, options: []).operands(0...0, "nothing behind workloads")
-    var text = "Workloads, for memlab generate, and their parameters with the standard values:\n"
-    for workload in Workloads.all {
-      text += "\n  \(workload.name)  \(workload.summary)\n"
-      for parameter in workload.parameters {
-        text += "    \(parameter.name)=\(parameter.standard)  \(parameter.summary)\n"
-      }
+    var text = "Workloads, for memlab generate, with the keys of --set and their defaults:\n"
+    for workload in Workload.all {
+      text += "\n  \(workload.name)\n    \(workload.summary)\n"
+      for key in workload.keys { text += "      \(key.name)=\(key.standard)  \(key.summary)\n" }
     }
     try Output.print(text)
     return 0

@@ -12,7 +12,9 @@ final class ListingTests: XCTestCase {
   func testHelp() throws {
     let overview = try output(["help"])
     XCTAssertEqual(try output(["--help"]), overview)
-    for command in ["replay", "walk", "inspect", "convert", "generate", "workloads", "modes", "machines", "help"] {
+    for command in [
+      "replay", "walk", "inspect", "convert", "record", "generate", "modes", "machines", "workloads", "help",
+    ] {
       XCTAssertTrue(overview.contains("memlab \(command)"), command)
       XCTAssertTrue(try output(["help", command]).hasPrefix("memlab"), command)
       XCTAssertEqual(try output([command, "--help"]), try output(["help", command]))
@@ -46,7 +48,7 @@ final class ListingTests: XCTestCase {
 
   /// A synthetic trace is the same each time, and can be replayed.
   func testGenerate() throws {
-    XCTAssertTrue(try output(["workloads"]).contains("\n  uniform-random  "))
+    XCTAssertTrue(try output(["workloads"]).contains("\n  uniform-random\n"))
     let folder = try TemporaryFolder()
     let words = ["generate", "uniform-random", "--set", "footprint=2", "--set", "accesses=3"]
     let text = try output(words + ["-o", "-", "--to", "text"])
@@ -54,7 +56,7 @@ final class ListingTests: XCTestCase {
     XCTAssertEqual(text.split(separator: "\n").filter { $0.hasPrefix("r ") }.count, 3)
     XCTAssertEqual(try output(words + ["-o", folder.path("a.bin")]), "")
     XCTAssertEqual(try output(["convert", folder.path("a.bin"), "-", "--to", "text"]), text)
-    XCTAssertNotEqual(try output(words + ["--set", "seed=2", "-o", "-", "--to", "text"]), text)
+    XCTAssertNotEqual(try output(words + ["--seed", "2", "-o", "-", "--to", "text"]), text)
     XCTAssertTrue(try output(["replay", folder.path("a.bin"), "--mode", "native"]).contains("native"))
   }
 

@@ -1,5 +1,6 @@
 import Machine
 import MachineDescriptions
+import Paging
 import Workloads
 import XCTest
 
@@ -43,38 +44,26 @@ final class UniformRandomTests: XCTestCase {
     }
   }
 
-  /// The same parameters give the same operations; another seed other ones.
+  /// The same values give the same operations; another seed other ones.
   func testTheSeedDecides() throws {
-    let first = try counters(["footprint": "64"])
-    XCTAssertEqual(first, try counters(["footprint": "64", "seed": "1"]))
-    XCTAssertNotEqual(first, try counters(["footprint": "64", "seed": "2"]))
+    let first = try run(["footprint": 64, "accesses": 20_000], .native, [])
+    XCTAssertEqual(first, try run(["footprint": 64, "accesses": 20_000], .native, []))
+    XCTAssertNotEqual(first, try run(["footprint": 64, "accesses": 20_000], .native, [], seed: 2))
     XCTAssertEqual(first.loads, 20_000)
     XCTAssertEqual(first.trueFaults, 0)
     XCTAssertEqual(first.guestTablePages, 32 + 3)
-    XCTAssertEqual(try counters(["footprint": "64", "page": "2048"]).guestTablePages, 3)
-  }
-
-  func testParametersThatAreRefused() {
-    for (name, value) in [
-      ("footprint", "48"), ("footprint", "0"), ("footprint", "x"), ("page", "8"), ("accesses", "0"), ("pages", "4"),
-    ] {
-      XCTAssertThrowsError(try Workloads.make("uniform-random", [(name, value)]), "\(name)=\(value)")
-    }
-    XCTAssertThrowsError(try Workloads.make("uniform-random", [("footprint", "1"), ("page", "2048")]))
-    XCTAssertThrowsError(try Workloads.make("uniform", []))
-  }
-
-  private func counters(_ parameters: [String: String]) throws -> Counters {
-    try run(parameters.merging(["accesses": "20000"]) { $1 }, .native, [])
+    XCTAssertEqual(try run(["footprint": 64, "accesses": 9, "large": 1], .native, []).guestTablePages, 3)
   }
 
   private func run(_ footprint: Int, _ mode: Mode, _ settings: [String]) throws -> Counters {
     try run(
-      ["footprint": String(footprint), "accesses": "100000"], mode,
+      ["footprint": UInt64(footprint), "accesses": 100_000], mode,
       ["nested.fill=eager", "nested.tlb=tables"] + settings)
   }
 
-  private func run(_ parameters: [String: String], _ mode: Mode, _ settings: [String]) throws -> Counters {
+  private func run(
+    _ values: [String: UInt64], _ mode: Mode, _ settings: [String], seed: UInt64 = 1
+  ) throws -> Counters {
     var file = try MachineFile(named: "bhargava2008")
     var chosen = Settings()
     for setting in settings {
@@ -88,8 +77,10 @@ final class UniformRandomTests: XCTestCase {
     var configuration = Configuration(mode: mode, machine: try file.description(), guest: .scenario)
     configuration.settings = chosen
     let simulation = try Simulation(configuration)
-    let workload = try Workloads.make("uniform-random", parameters.map { ($0.key, $0.value) })
-    try workload.generate { try simulation.replay($0) }
+    var stream = try XCTUnwrap(Workload.named("uniform-random")).stream(values, seed: seed)
+    XCTAssertEqual(stream.header.guest, .scenario)
+    var batch = OperationBatch()
+    while stream.read(into: &batch) { try simulation.replay(batch) }
     try simulation.finish()
     return simulation.counters
   }

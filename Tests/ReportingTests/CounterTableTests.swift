@@ -23,7 +23,10 @@ final class CounterTableTests: XCTestCase {
       exit_interrupt,monitor_calls,monitor_flushes,cause_monitor,trace_faults_translations,pages_translated,\
       translations_invalidated,emulated_tlb_evicted,trace_faults_l1,trace_faults_l2,trace_faults_l3,\
       trace_faults_l4,trace_faults_l5,bloat_percent,bloat_percent_peak,shadow_large_made,shadow_large_broken,\
-      entries_examined
+      entries_examined,\
+      guest_minor_faults,guest_major_faults,guest_signals,guest_demand_pages,guest_zero_maps,guest_fault_around,\
+      guest_copies,guest_copy_reuses,guest_reclaimed,guest_swap_outs,guest_swap_ins,guest_large_pages,\
+      guest_large_splits,guest_forks
 
       """)
   }
@@ -58,7 +61,7 @@ final class CounterTableTests: XCTestCase {
     XCTAssertEqual(
       CounterTable.row(run),
       "\"a,\"\"b\"\"\",emulated-tlb,skylake,10,6,1,2,3,0,0,0,0,0,0,0,0,0,9,4,0,0,0,5,6,0,6,0,0,0,0,0,0,0,0,0,0,0,0,0,"
-        + "0,7,0,7,0,0.002500,4000,0,8,costs.exit=5 nested.fill=eager" + String(repeating: ",0", count: 54)
+        + "0,7,0,7,0,0.002680,4000,0,8,costs.exit=5 nested.fill=eager" + String(repeating: ",0", count: 68)
         + "\n")
     XCTAssertEqual(CounterTable.csv([run]), CounterTable.header + CounterTable.row(run))
   }

@@ -82,7 +82,8 @@ final class BinaryDamageTests: XCTestCase {
       try error([], directory)?.description, "\(directory("bad")): offset 0: is empty, expected a trace")
     XCTAssertEqual(
       try error(Array("hello".utf8), directory)?.message,
-      "is no trace, expected a raw recording, a memlab binary trace, or text that begins with `memlab-trace 1`")
+      "is no trace, expected a raw recording, a memlab binary trace, text that begins with `memlab-trace 1`, "
+        + "lackey's text, or one of drmemtrace, champsim, list")
   }
 
   func testBlocksOutOfOrder() throws {

@@ -102,6 +102,7 @@ final class TextFormTests: XCTestCase {
       fault 7000 6
       interrupt 14
       map 1000 4096 rwx
+      map 2000 4096 rxf
       dma read 1000 1
       hypercall a b
 

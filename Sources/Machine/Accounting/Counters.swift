@@ -107,6 +107,28 @@ public struct Counters: Hashable, Sendable {
   public var nestedStructureCacheHits: UInt64 = 0
   /// Translations of physical pages that the nested TLB spared.
   public var nestedTLBHits: UInt64 = 0
+  /// What the modelled guest kernel did. Its page faults: those that memory alone could settle, those that took the disk,
+  /// and those for which the process got SIGSEGV; together they are ``trueFaults``.
+  public var guestMinorFaults: UInt64 = 0
+  public var guestMajorFaults: UInt64 = 0
+  public var guestSignals: UInt64 = 0
+  /// Pages that were filled with zeros for a process on demand, large ones aside.
+  public var guestDemandPages: UInt64 = 0
+  /// First reads that got the shared page of zeros.
+  public var guestZeroPageMaps: UInt64 = 0
+  /// Pages of files that were mapped because a neighbour faulted.
+  public var guestFaultAroundMaps: UInt64 = 0
+  /// Stores to a shared page: those that copied it, and those that found nobody else left.
+  public var guestCopies: UInt64 = 0
+  public var guestCopyReuses: UInt64 = 0
+  /// Pages that reclaim took from processes and from the page cache.
+  public var guestPagesReclaimed: UInt64 = 0
+  public var guestPagesSwappedOut: UInt64 = 0
+  public var guestPagesSwappedIn: UInt64 = 0
+  /// Large pages that were mapped, and those that were split.
+  public var guestLargePages: UInt64 = 0
+  public var guestLargePageSplits: UInt64 = 0
+  public var guestForks: UInt64 = 0
 
   /// Interrupts, and exceptions but page faults, that entered the hypervisor.
   public var exitInterrupt: UInt64 = 0

@@ -8,6 +8,8 @@ public struct Event: Hashable, Sendable {
     case exit
     case hypercall
     case load
+    /// The modelled kernel sends a process a signal.
+    case signal
   }
 
   /// Number of the operation that led to it.

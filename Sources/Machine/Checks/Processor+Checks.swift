@@ -26,6 +26,9 @@ extension Processor where MMU: ~Copyable {
     if let violation = backend.violatedInvariant(cpus.running, &machine) {
       machine.diverge(expected: "the invariants of the mode to hold", found: violation)
     }
+    if let violation = violatedKernelInvariant() {
+      machine.diverge(expected: "the kernel's books to agree with its tables", found: violation)
+    }
   }
 
   /// Holds the guest's tables, as the machine has them now, against what the guest stored in them: all but A and D, which

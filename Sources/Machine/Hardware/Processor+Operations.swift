@@ -14,6 +14,9 @@ extension Processor where MMU: ~Copyable {
   /// Carries out an operation that is not a plain access.
   @inline(never)
   mutating func carryOut(_ operation: Operation, _ batch: OperationBatch) throws(ReplayError) {
+    if machine.guest == .process && operation.kind.isKernels {
+      throw error("'\(operation.kind)' in a process trace, whose kernel is modelled")
+    }
     let payload = Int(operation.payload)
     switch operation.kind {
     case .load, .store, .fetch: preconditionFailure("accesses are the loop's")
@@ -21,7 +24,7 @@ extension Processor where MMU: ~Copyable {
       let address = operation.hasPayload ? VirtualAddress(batch.words[payload + 1]) : nil
       try storeTable(operation, value: batch.words[payload], at: address)
     case .table: try announce(operation, batch)
-    case .tableGone: try tableGone(operation)
+    case .tableGone: tableGone(PhysicalAddress(operation.address).page, level: Int(operation.size))
     case .loadCR3: try loadCR3(operation.address)
     case .loadCR0, .loadCR4, .loadEFER: try loadControls(operation)
     case .invlpg: invlpg(VirtualAddress(operation.address))
@@ -39,7 +42,8 @@ extension Processor where MMU: ~Copyable {
     case .ram: try setRAM(operation.address)
     case .hypercall, .balloon, .content, .dma: throw unsupported("'\(operation.kind)'")
     case .switchProcess, .fork, .exec, .exit, .map, .unmap, .protect, .discard:
-      throw unsupported("'\(operation.kind)', which is for process traces,")
+      guard machine.guest == .process else { throw error("'\(operation.kind)', which is for process traces") }
+      try carryOutProcess(operation, batch)
     }
   }
 
@@ -85,7 +89,7 @@ extension Processor where MMU: ~Copyable {
 
 extension Processor where MMU: ~Copyable {
   /// A page-table store: an access like any other if it has a virtual address, then the change of the entry.
-  private mutating func storeTable(
+  mutating func storeTable(
     _ operation: Operation, value: UInt64, at address: VirtualAddress?
   ) throws(ReplayError) {
     var store = TableStore(address: PhysicalAddress(operation.address), value: value, isUser: operation.isUser)
@@ -163,6 +167,11 @@ extension Processor where MMU: ~Copyable {
       store.value = words[Int(store.address.offset >> 3)]
       pending = PendingOperation(number: waiting.number, kind: .tableStore(store))
     }
+    try announce(page, level: level, words)
+  }
+
+  /// A page is a table with these 512 words from now on.
+  mutating func announce(_ page: PPN, level: Int, _ words: [UInt64]) throws(ReplayError) {
     machine.noteTable(page, level: level)
     oracle?.setTable(page, words)
     let frame = machine.physmap.machine(page)
@@ -170,10 +179,9 @@ extension Processor where MMU: ~Copyable {
     try backend.announced(page, level: level, words: words, &cpus.running, &machine)
   }
 
-  private mutating func tableGone(_ operation: Operation) throws(ReplayError) {
-    let page = PhysicalAddress(operation.address).page
-    machine.noteTable(page, level: Int(operation.size), isTable: false)
-    backend.gone(page, level: Int(operation.size), &cpus.running, &machine)
+  mutating func tableGone(_ page: PPN, level: Int) {
+    machine.noteTable(page, level: level, isTable: false)
+    backend.gone(page, level: level, &cpus.running, &machine)
   }
 
   /// Carries out what has waited if no more tables follow; at the end of a batch, the next one tells.
@@ -201,6 +209,17 @@ extension Processor where MMU: ~Copyable {
     case .rootLoad(let value): try finishLoadCR3(value)
     }
     machine.operation = now
+  }
+}
+
+extension Operation.Kind {
+  /// What only a kernel does, so that a trace of processes cannot have it.
+  fileprivate var isKernels: Bool {
+    switch self {
+    case .tableStore, .table, .tableGone, .loadCR3, .loadCR0, .loadCR4, .loadEFER: true
+    case .invlpg, .invpcid, .fault, .hypercall, .cpu: true
+    default: false
+    }
   }
 }
 

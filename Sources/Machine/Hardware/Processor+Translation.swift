@@ -31,12 +31,15 @@ extension Processor where MMU: ~Copyable {
     _ outcome: TranslationOutcome, _ address: VirtualAddress, _ access: Access
   ) throws(ReplayError) -> Bool {
     switch outcome {
-    case .translated: return true
+    case .translated(let frame):
+      if contents != nil { checkContents(frame, address, access) }
+      return true
     case .emulated(let page):
       if access.isStore && machine.traces.seesStores(to: page) {
         let stored = PhysicalAddress(page.address.raw | address.offset)
         backend.storedUnknown(stored, &cpus.running, &machine)
       }
+      if contents != nil { checkContents(machine.physmap.machine(page), address, access) }
       return true
     case .fault, .protection:
       noteUnexpected(outcome, address, access)
@@ -94,13 +97,14 @@ extension Processor where MMU: ~Copyable {
     }
     machine.counters.tlbMisses += 1
     if machine.settings.hasSpuriousFaults, let fault = refusal(second != 0 ? second : first, address, access) {
-      if let outcome = settle(fault) { return outcome }
+      if let outcome = try settle(fault) { return outcome }
     }
-    return walkUntilSettled(address, access, isNew: first | second == 0)
+    return try walkUntilSettled(address, access, isNew: first | second == 0)
   }
 
   mutating func start() throws(ReplayError) {
     try settlePending()
+    if machine.guest == .process { try bootKernel() }
     oracle?.started(cpus.running.registers, cpus.running.index)
     try backend.start(&cpus.running, &machine, isFirst: !hasStarted)
     cpus.running.hasStarted = true
@@ -126,7 +130,7 @@ extension Processor where MMU: ~Copyable {
   /// for the page.
   private mutating func walkUntilSettled(
     _ address: VirtualAddress, _ access: Access, isNew: Bool
-  ) -> TranslationOutcome {
+  ) throws(ReplayError) -> TranslationOutcome {
     // A violation for each reference of the longest two-dimensional walk, and some more.
     for _ in 0..<100 {
       switch backend.walk(address, access, &cpus.running, &machine) {
@@ -135,14 +139,14 @@ extension Processor where MMU: ~Copyable {
         noteCode(address.page, translation.frame(of: address.page), translation.size, access)
         return .translated(translation.frame(of: address.page))
       case .fault(let fault):
-        if let outcome = settle(fault) { return outcome }
+        if let outcome = try settle(fault) { return outcome }
       }
     }
     preconditionFailure("the walk of \(address.hexadecimal) never settles")
   }
 
   /// Has a fault resolved; nil: walk again.
-  private mutating func settle(_ fault: HardwareFault) -> TranslationOutcome? {
+  private mutating func settle(_ fault: HardwareFault) throws(ReplayError) -> TranslationOutcome? {
     if fault.nested == nil { cpus.running.dropAfterFault(fault.address) }
     // More rights need no flush (SDM 3A 4.10.4.3): the fault may be spurious, and the next walk begins at the root.
     if fault.reliesOnCachedRights && !machine.settings.hasSpuriousFaults { return nil }
@@ -153,6 +157,7 @@ extension Processor where MMU: ~Copyable {
     case .emulated(let page): return .emulated(page)
     case .deliver(let pageFault):
       machine.countTrueFault(pageFault, cpus.running.index)
+      if kernel != nil, try isRepaired(pageFault) { return nil }
       return .fault(pageFault)
     }
   }

@@ -8,6 +8,10 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
   var cpus: CPUSet
   /// Explains TLB hits by the tables that the trace carries; with checks only.
   var oracle: StalenessOracle?
+  /// The modelled guest kernel of a process trace, once the machine has started.
+  var kernel: GuestKernel?
+  /// What the pages of a process trace must hold; with checks only.
+  var contents: ProcessContents?
   /// Changes of the guest's tables and registers, and exits, at the last check of the invariants.
   var checkedChanges = UInt64.max
   /// Some CPU has made an access.

@@ -110,8 +110,9 @@ struct OperationParser {
       guard let value = TextNumber.decimal(line, word), value <= range.upperBound, value >= range.lowerBound
       else { return false }
       operation.size = UInt16(value)
-    case .rights:
-      guard let value = SizeWords.rights(line.extracting(word)) else { return false }
+    case .rights, .mappingRights:
+      let allowed: UInt16 = if case .rights = field { 7 } else { 15 }
+      guard let value = SizeWords.rights(line.extracting(word), allowed: allowed) else { return false }
       operation.size = value
     case .direction:
       guard let value = SizeWords.direction(line.extracting(word)) else { return false }

@@ -59,7 +59,7 @@ struct TextEncoder: TraceEncoder {
     case .address: text.append(hexadecimal: operation.address)
     case .number, .bytes: text.append(decimal: operation.address)
     case .size: text.append(decimal: UInt64(operation.size))
-    case .rights: text += SizeWords.text(rights: operation.size)
+    case .rights, .mappingRights: text += SizeWords.text(rights: operation.size)
     case .direction: text += SizeWords.text(direction: operation.size)
     case .word:
       text.append(hexadecimal: batch.words[word])

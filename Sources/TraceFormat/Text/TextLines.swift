@@ -37,6 +37,9 @@ struct TextLines {
     return true
   }
 
+  /// Counts lines that were taken otherwise.
+  mutating func pass(_ count: Int) { number += count }
+
   /// Where the line at the window's start ends, nil if its end is not in the window.
   private static func end(_ input: ByteInput) -> Int? {
     input.withBytes { bytes in

@@ -115,6 +115,8 @@ struct DirectBackend: Backend, ~Copyable {
   }
 
   mutating func gone(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    // It may go before anything led to it.
+    port.announced.removeAll { $0.page == page && $0.level == level }
     unregister(page, &cpu, &machine)
   }
 

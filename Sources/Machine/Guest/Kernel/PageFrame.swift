@@ -1,0 +1,60 @@
+internal import Paging
+
+/// What the kernel knows of a page frame (Linux, `struct page`).
+struct PageFrame {
+  enum Use: UInt8 {
+    case free
+    /// The kernel's own: the zero page.
+    case kernel
+    case table
+    /// Belongs to one process, or to several that share it until one stores.
+    case anonymous
+    /// A page of a file, in the page cache.
+    case file
+  }
+
+  var use = Use.free
+  /// Entries that are not 0, of a table.
+  var entries = 0
+  /// The page of a file that it holds.
+  var filePage = FilePage(file: 0, index: 0)
+  /// Where the frame is mapped, entries without access rights included.
+  private(set) var mappings: UInt32 = 0
+  private var first = PageUse(space: 0, page: 0)
+  private var others: [PageUse] = []
+
+  mutating func insert(_ use: PageUse) {
+    if mappings == 0 { first = use } else { others.append(use) }
+    mappings += 1
+  }
+
+  /// Forgets one mapping, which must be there.
+  mutating func remove(_ use: PageUse) {
+    if first == use {
+      if let last = others.popLast() { first = last }
+    } else if let index = others.lastIndex(of: use) {
+      others.remove(at: index)
+    } else {
+      preconditionFailure("page \(use.page) of address space \(use.space) is not mapped to this frame")
+    }
+    mappings -= 1
+  }
+
+  var uses: [PageUse] { mappings == 0 ? [] : [first] + others }
+}
+
+/// A page of an address space.
+struct PageUse: Hashable {
+  /// Index of the address space.
+  var space: Int
+  var page: UInt64
+}
+
+/// A page of a file.
+struct FilePage: Hashable {
+  var file: UInt32
+  var index: UInt64
+
+  /// Stands for the contents that the page has on disk, as a version number that no store makes.
+  var version: UInt64 { 1 << 63 | UInt64(file) << 36 | index & 0xf_ffff_ffff }
+}
