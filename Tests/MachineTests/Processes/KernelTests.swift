@@ -138,6 +138,52 @@ final class KernelTests: XCTestCase {
     XCTAssertEqual(try run().counters.guestTableStores - nativeBefore.guestTableStores, 5, "2 pages, 3 links")
   }
 
+  /// Nine tables must be copied with five frames free.
+  func testAForkMakesRoomForItsTables() throws {
+    add(.ram, 24 << 12)
+    for page in [UInt64(0x4_0000), 0x7_ffff_ff00] + Array(0x10...0x16) { trace.write(page << 12) }
+    add(.fork, 1, [2])
+    for mode in Mode.allCases {
+      let counters = try run(mode, ["guest.reclaim=1"]).counters
+      XCTAssertEqual(counters.guestForks, 1, "\(mode)")
+      XCTAssertGreaterThan(counters.guestPagesSwappedOut, 4, "\(mode)")
+    }
+  }
+
+  /// Linux, `copy_present_pte`.
+  func testTheChildOfAForkHasAccessedNothing() throws {
+    trace.write(0x1_0000)
+    add(.fork, 1, [2])
+    for mode in Mode.allCases {
+      // Only the two leaves are read-only.
+      let leaves = try run(mode).tables.values.filter { $0 & 7 == 5 }
+      XCTAssertEqual(leaves.map { $0 & 0x20 }.sorted(), [0, 0x20], "\(mode)")
+    }
+  }
+
+  func testALargePageThatIsSharedIsSplitByAStore() throws {
+    add(.ram, 16 << 20)
+    trace.write(0x20_0000)
+    add(.fork, 1, [2])
+    trace.write(0x20_3000)
+    for mode in Mode.allCases {
+      let counters = try run(mode, ["guest.large-pages=on"]).counters
+      XCTAssertEqual(
+        [counters.guestLargePageSplits, counters.guestCopies, counters.guestCopyReuses], [1, 1, 0], "\(mode)")
+    }
+    trace = Guest()
+    add(.ram, 16 << 20)
+    trace.write(0x20_0000)
+    add(.fork, 1, [2])
+    add(.exit, 2)
+    trace.write(0x20_3000)
+    for mode in Mode.allCases {
+      let counters = try run(mode, ["guest.large-pages=on"]).counters
+      XCTAssertEqual(
+        [counters.guestLargePageSplits, counters.guestCopies, counters.guestCopyReuses], [0, 0, 1], "\(mode)")
+    }
+  }
+
   func testALargePageNeedsAFreeBlock() throws {
     add(.ram, 3 << 20)
     trace.write(0x1234_5000)
