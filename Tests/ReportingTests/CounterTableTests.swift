@@ -61,7 +61,7 @@ final class CounterTableTests: XCTestCase {
     XCTAssertEqual(
       CounterTable.row(run),
       "\"a,\"\"b\"\"\",emulated-tlb,skylake,10,6,1,2,3,0,0,0,0,0,0,0,0,0,9,4,0,0,0,5,6,0,6,0,0,0,0,0,0,0,0,0,0,0,0,0,"
-        + "0,7,0,7,0,0.002680,4000,0,8,costs.exit=5 nested.fill=eager" + String(repeating: ",0", count: 68)
+        + "0,7,0,7,0,0.002500,4000,0,8,costs.exit=5 nested.fill=eager" + String(repeating: ",0", count: 68)
         + "\n")
     XCTAssertEqual(CounterTable.csv([run]), CounterTable.header + CounterTable.row(run))
   }
