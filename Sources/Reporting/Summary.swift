@@ -24,6 +24,7 @@ public enum Summary {
     trace(&builder)
     translation(&builder)
     faults(&builder)
+    kernel(&builder)
     exits(&builder)
     memory(&builder)
     cycles(&builder)
@@ -38,6 +39,7 @@ public enum Summary {
     table.sum("! divergences (must be 0)") { $0.divergences }
     table.sum("! updates rejected") { $0.mmuUpdatesRejected }
     table.sum("! general-protection faults") { $0.generalProtections }
+    table.sum("! faults that ended in SIGSEGV") { $0.guestSignals }
     table.sum("stale TLB hits, allowed") { $0.staleHits }
   }
 
@@ -81,11 +83,30 @@ public enum Summary {
     table.sum("    for ROM") { $0.traceFaultsROM }
     table.sum("    for the frame buffer") { $0.traceFaultsFrameBuffer }
     table.sum("    for a device") { $0.traceFaultsDevice }
+    table.sum("    for translated code") { $0.traceFaultsTranslations }
     table.sum("    for copy-on-write") { $0.traceFaultsCopyOnWrite }
     table.sum("  dirty") { $0.hiddenDirty }
     table.sum("  host") { $0.hiddenHost }
     table.sum("  other") { $0.hiddenOther }
     table.ratio("hidden faults a true fault", of: { $0.trueFaults }) { $0.hiddenFaults }
+  }
+
+  /// The modelled guest kernel, of process traces.
+  private static func kernel(_ table: inout Builder) {
+    table.heading("guest kernel")
+    table.sum("minor faults") { $0.guestMinorFaults }
+    table.sum("major faults") { $0.guestMajorFaults }
+    table.sum("pages zeroed on demand") { $0.guestDemandPages }
+    table.sum("mappings of the zero page") { $0.guestZeroPageMaps }
+    table.sum("file pages mapped around a fault") { $0.guestFaultAroundMaps }
+    table.sum("copies on write") { $0.guestCopies }
+    table.sum("pages taken over instead") { $0.guestCopyReuses }
+    table.sum("large pages") { $0.guestLargePages }
+    table.sum("  split") { $0.guestLargePageSplits }
+    table.sum("forks") { $0.guestForks }
+    table.sum("pages reclaimed") { $0.guestPagesReclaimed }
+    table.sum("  swapped out") { $0.guestPagesSwappedOut }
+    table.sum("  swapped in") { $0.guestPagesSwappedIn }
   }
 
   private static func exits(_ table: inout Builder) {
@@ -95,7 +116,10 @@ public enum Summary {
     table.sum("  CR3 loads") { $0.exitCR3 }
     table.sum("  INVLPG") { $0.exitInvlpg }
     table.sum("  hypercalls") { $0.exitHypercall }
+    table.sum("  interrupts") { $0.exitInterrupt }
     table.sum("  other") { $0.exitOther }
+    table.sum("calls of the monitor, no exits") { $0.monitorCalls }
+    table.sum("TLB flushes on the way to the monitor") { $0.monitorFlushes }
     table.ratio("exits a million accesses", of: { $0.accesses }, scale: 1_000_000) { $0.exits }
     table.sum("hypercalls") { $0.hypercalls }
     table.sum("page-table updates asked for") { $0.mmuUpdates }
@@ -105,6 +129,9 @@ public enum Summary {
   private static func memory(_ table: inout Builder) {
     table.heading("memory")
     table.sum("shadow pages at the end") { $0.shadowPages }
+    table.sum("leaves that the emulated TLB had no room for") { $0.emulatedTLBEvicted }
+    table.sum("pages of code translated") { $0.pagesTranslated }
+    table.sum("  invalidated by a store") { $0.translationsInvalidated }
     table.sum("shadow pages, peak") { $0.shadowPagesPeak }
     table.sum("  made") { $0.shadowPagesMade }
     table.sum("  evicted") { $0.shadowPagesEvicted }

@@ -8,14 +8,22 @@ enum ListCommand {
     var text = "Modes, for --mode:\n\n"
     let width = Mode.allCases.map(\.rawValue.count).max() ?? 0
     for mode in Mode.allCases { text += "  \(padded(mode.rawValue, to: width))  \(mode.summary)\n" }
-    text += "\nSettings, for --set KEY=VALUE; the first value is the default:\n\n"
-    let pairs = Settings.keys.map { "\($0.name)=\($0.values.joined(separator: "|"))" }
-    let pairWidth = pairs.map(\.count).max() ?? 0
-    for (pair, key) in zip(pairs, Settings.keys) { text += "  \(padded(pair, to: pairWidth))  \(key.summary)\n" }
+    text += "\nSettings, for --set KEY=VALUE; the first value is the default:\n"
+    var groups: [String] = []
+    for key in Settings.keys where !groups.contains(group(of: key)) { groups.append(group(of: key)) }
+    for group in groups {
+      text += "\n"
+      for key in Settings.keys where self.group(of: key) == group {
+        text += "  \(key.name)=\(key.values.joined(separator: "|"))\n      \(key.summary)\n"
+      }
+    }
     text += "\n--set takes the figures of the machine too: `memlab machines \(MachineFile.defaultName)` lists them.\n"
     try Output.print(text)
     return 0
   }
+
+  /// Keys of one thing stand together: what is before the dot.
+  private static func group(of key: Settings.Key) -> String { String(key.name.prefix { $0 != "." }) }
 
   static func machines(_ words: [String]) throws(Failure) -> Int32 {
     let name = try Arguments(words, options: []).operands(0...1, "the name of one machine").first

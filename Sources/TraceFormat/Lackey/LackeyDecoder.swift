@@ -17,7 +17,8 @@ struct LackeyDecoder: TraceDecoder {
     let line = start.prefix { $0 != 0x0a }
     guard !line.isEmpty, let text = String(validating: line, as: UTF8.self) else { return false }
     if LackeyProcess.process(text[...]) != nil { return true }
-    guard let access = LackeyAccess(start.span, at: 0, digits: LackeyAccess.digits.span) else { return false }
+    let table = LackeyAccess.digits
+    guard let access = LackeyAccess(start.span, at: 0, digits: table.span) else { return false }
     return access.end == line.count
   }
 
@@ -52,7 +53,8 @@ struct LackeyDecoder: TraceDecoder {
   private func takeAccesses(_ bytes: Span<UInt8>, into batch: inout OperationBatch) -> (bytes: Int, lines: Int) {
     var offset = 0
     var lines = 0
-    let digits = LackeyAccess.digits.span
+    let table = LackeyAccess.digits
+    let digits = table.span
     while batch.count < OperationBatch.capacity - 1 {
       guard let access = LackeyAccess(bytes, at: offset, digits: digits), access.end < bytes.count,
         bytes[access.end] == 0x0a
@@ -69,7 +71,8 @@ struct LackeyDecoder: TraceDecoder {
     var lines = lines
     defer { self.lines = lines }
     return try lines.take(input) { (_, line) throws(TextSyntaxError) in
-      if let access = LackeyAccess(line, at: 0, digits: LackeyAccess.digits.span), access.end == line.count {
+      let table = LackeyAccess.digits
+      if let access = LackeyAccess(line, at: 0, digits: table.span), access.end == line.count {
         batch.append(access)
         return true
       }

@@ -51,7 +51,8 @@ struct LackeyStream {
   private func takeAccesses(into batch: inout OperationBatch) -> Int {
     var offset = start
     let span = bytes.span
-    let digits = LackeyAccess.digits.span
+    let table = LackeyAccess.digits
+    let digits = table.span
     while batch.hasRoom(for: 3) {
       guard let access = LackeyAccess(span, at: offset, digits: digits), access.end < span.count,
         span[access.end] == 0x0a
