@@ -5,6 +5,7 @@ extension Command {
     each one costs.
 
       memlab replay TRACE…    run traces under one or several modes, report the counters
+      memlab compare TRACE…   run traces under all modes, report each mode's costs beside native's
       memlab walk TRACE ADDR  show every step of one address's translation at one place of a trace
       memlab inspect TRACE…   show what a trace holds
       memlab convert IN OUT   turn a trace into the binary or the text form
@@ -22,6 +23,20 @@ extension Command {
 
     """
   }
+
+  private static let compareHelp = """
+    memlab compare TRACE… [OPTION…]
+
+    Replays traces under native and other modes and reports them side by side: cycles an access and against native,
+    faults, exits, TLB misses, and the three things that cost most under each mode.
+
+      --mode M[,M…]|all     ways of virtualizing, native always among them. Default: all
+      --machine NAME|FILE   simulated machine; given several times, the machines are compared too. Default: skylake
+      --set KEY=VALUE, --limit N, --jobs N, --format NAME, --check, --quiet
+                            as for replay
+      --csv FILE|-          the comparison as CSV, one row a run; - is standard output, where then nothing else goes
+
+    """
 
   private static let walkHelp = """
     memlab walk TRACE ADDRESS --at N [OPTION…]
@@ -43,6 +58,7 @@ extension Command {
   var explanation: String {
     switch self {
     case .replay: Self.replayHelp
+    case .compare: Self.compareHelp
     case .walk: Self.walkHelp
     case .inspect:
       """
