@@ -11,6 +11,7 @@ extension Command {
       memlab convert IN OUT   turn a trace into the binary or the text form
       memlab record -o F -- … run a program under valgrind's lackey and write its trace
       memlab generate NAME    write a synthetic trace
+      memlab reproduce NAME   run a published experiment again, its figures beside memlab's
       memlab modes            list the ways of virtualizing, and the settings that --set takes
       memlab machines [NAME]  list the simulated machines; with NAME, every figure of one and its source
       memlab workloads        list the synthetic traces and the settings that they take
@@ -111,6 +112,21 @@ extension Command {
         --seed N         where the random numbers begin. Default: 1
         -o FILE          the trace to write; - is standard output
         --to NAME        its form; otherwise its extension decides: .bin or .txt
+
+      """
+    case .reproduce:
+      """
+      memlab reproduce list
+      memlab reproduce NAME…|all [--seed N] [--markdown]
+
+      Runs published experiments again: the claim, its source, the workload and machine, and each published figure beside
+      memlab's with a verdict by a range that was fixed beforehand. What is missed is told, with the reason.
+
+        list         the experiments, a line each
+        --seed N     seed of the random workloads. Default: 1
+        --markdown   the tables as the documentation has them
+
+      Exit status: 0, whether figures are missed or not.
 
       """
     case .workloads:

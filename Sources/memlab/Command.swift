@@ -2,7 +2,7 @@ import Glibc
 
 /// The commands of memlab: name, help and what they do.
 enum Command: String, CaseIterable {
-  case replay, compare, walk, inspect, convert, record, generate, modes, machines, workloads, help
+  case replay, compare, walk, inspect, convert, record, generate, reproduce, modes, machines, workloads, help
 
   /// Carries out a command line and returns the exit status.
   static func run(_ words: [String]) -> Int32 {
@@ -41,6 +41,7 @@ enum Command: String, CaseIterable {
     case .convert: return try ConvertCommand(words).run()
     case .record: return try RecordCommand(words).run()
     case .generate: return try GenerateCommand(words).run()
+    case .reproduce: return try ReproduceCommand(words).run()
     case .workloads: return try GenerateCommand.list(words)
     case .modes: return try ListCommand.modes(words)
     case .machines: return try ListCommand.machines(words)
