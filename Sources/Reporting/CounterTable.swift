@@ -147,7 +147,9 @@ public enum CounterTable {
   ]
 
   /// What the cycles were spent on; the parts and the total stand among the early columns.
-  private static let cycles: [Column] = Cycles.items.map { item in Column("cycles_" + item.name) { item.value($0.cycles) } }
+  private static let cycles: [Column] = Cycles.items.map { item in
+    Column("cycles_" + item.name) { item.value($0.cycles) }
+  }
 
   /// Every counter, in the order of the columns.
   public static var columns: [Column] { early + late + latest }

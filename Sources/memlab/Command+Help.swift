@@ -8,6 +8,7 @@ extension Command {
       memlab compare TRACE…   run traces under all modes, report each mode's costs beside native's
       memlab walk TRACE ADDR  show every step of one address's translation at one place of a trace
       memlab inspect TRACE…   show what a trace holds
+      memlab explain NAME     say what a counter, cause, key, mode or figure of a machine means
       memlab convert IN OUT   turn a trace into the binary or the text form
       memlab record -o F -- … run a program under valgrind's lackey and write its trace
       memlab generate NAME    write a synthetic trace
@@ -69,6 +70,15 @@ extension Command {
 
         --limit N        look at the first N operations only
         --format NAME    the trace's format (`memlab help convert`) rather than what its first bytes say
+
+      """
+    case .explain:
+      """
+      memlab explain NAME…
+
+      Says what a name means: a column of the CSV (hidden_trace), a cause of the event log (fill), a key of --set
+      (shadow.store), a mode (direct), a figure of a machine (costs.exit); its unit, the modes that it concerns, what
+      lectures call it, and where in the code it is done. Any other words are looked for in all meanings.
 
       """
     case .convert:

@@ -2,7 +2,7 @@ import Glibc
 
 /// The commands of memlab: name, help and what they do.
 enum Command: String, CaseIterable {
-  case replay, compare, walk, inspect, convert, record, generate, reproduce, modes, machines, workloads, help
+  case replay, compare, walk, inspect, explain, convert, record, generate, reproduce, modes, machines, workloads, help
 
   /// Carries out a command line and returns the exit status.
   static func run(_ words: [String]) -> Int32 {
@@ -38,6 +38,7 @@ enum Command: String, CaseIterable {
     case .compare: return try CompareCommand(words).run()
     case .walk: return try WalkCommand(words).run()
     case .inspect: return try InspectCommand(words).run()
+    case .explain: return try ExplainCommand(words).run()
     case .convert: return try ConvertCommand(words).run()
     case .record: return try RecordCommand(words).run()
     case .generate: return try GenerateCommand(words).run()

@@ -55,20 +55,22 @@ extension Cycles {
     /// For people: "walks of the nested table".
     public let title: String
     public let value: @Sendable (Cycles) -> UInt64
+    /// Spent in the hypervisor, or on the ways to it, or on a table of its own.
+    public let isHypervisors: Bool
 
-    init(_ name: String, _ title: String, _ value: @escaping @Sendable (Cycles) -> UInt64) {
-      (self.name, self.title, self.value) = (name, title, value)
+    init(_ name: String, _ title: String, native: Bool = false, _ value: @escaping @Sendable (Cycles) -> UInt64) {
+      (self.name, self.title, self.value, isHypervisors) = (name, title, value, !native)
     }
   }
 
   /// All of them, those of ``translation`` first, then ``guest``, then ``virtualization``.
   public static let items: [Item] = [
-    Item("l2_tlb", "hits of the L2 TLB") { $0.secondTLB },
-    Item("walk", "walks of page tables") { $0.walk },
+    Item("l2_tlb", "hits of the L2 TLB", native: true) { $0.secondTLB },
+    Item("walk", "walks of page tables", native: true) { $0.walk },
     Item("nested_walk", "walks of the nested table") { $0.nestedWalk },
-    Item("delivery", "delivery of page faults in the guest") { $0.delivery },
-    Item("guest_cr3", "CR3 loads themselves") { $0.guestCR3 },
-    Item("guest_invlpg", "INVLPGs themselves") { $0.guestInvlpg },
+    Item("delivery", "delivery of page faults in the guest", native: true) { $0.delivery },
+    Item("guest_cr3", "CR3 loads themselves", native: true) { $0.guestCR3 },
+    Item("guest_invlpg", "INVLPGs themselves", native: true) { $0.guestInvlpg },
     Item("hidden_fill", "hidden faults that fill an entry") { $0.fill },
     Item("hidden_trace", "stores to traced pages") { $0.trace },
     Item("hidden_dirty", "hidden faults that set D") { $0.dirty },
