@@ -54,6 +54,7 @@ extension Command {
       --machine NAME|FILE   simulated machine; see `memlab machines`. Default: skylake
       --set KEY=VALUE       as for replay; may be given several times
       --format NAME         the trace's format (`memlab help convert`) rather than what its first bytes say
+      --svg FILE|-          the walk as a picture too; under a shadow with the guest's own tables beside it
 
     """
 
