@@ -17,6 +17,7 @@ extension Command {
       memlab machines [NAME]  list the simulated machines; with NAME, every figure of one and its source
       memlab workloads        list the synthetic traces and the settings that they take
       memlab help [COMMAND]   explain a command
+      memlab help --man       the man page; --completions bash|zsh|fish: what a shell completes
       memlab --version
 
     A trace is a file, packed by gzip, xz or zstd or not, or - for standard input.

@@ -51,7 +51,16 @@ enum Command: String, CaseIterable {
   }
 
   private static func explain(_ words: [String]) throws(Failure) -> Int32 {
-    let arguments = try Arguments(words, options: [])
+    let arguments = try Arguments(words, options: [.value("--completions"), .flag("--man")])
+    if let shell = arguments.value("--completions") {
+      guard let text = completions(for: shell) else { throw .unknown("shell", shell, among: ["bash", "zsh", "fish"]) }
+      try Output.print(text)
+      return 0
+    }
+    if arguments.has("--man") {
+      try Output.print(manual)
+      return 0
+    }
     guard let name = try arguments.operands(0...1, "the name of one command").first else {
       try Output.print(overview)
       return 0
