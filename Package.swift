@@ -33,9 +33,11 @@ let package = Package(
       name: "MachineDescriptions", dependencies: ["Machine"],
       resources: [.embedInCode("Machines")], swiftSettings: strict),
     .target(name: "Reporting", dependencies: ["Machine"], swiftSettings: strict),
+    .target(
+      name: "Sweeps", dependencies: ["Machine", "MachineDescriptions", "Workloads", "Reporting"], swiftSettings: strict),
     .executableTarget(
       name: "memlab",
-      dependencies: ["Paging", "TraceFormat", "Workloads", "Machine", "MachineDescriptions", "Reporting"],
+      dependencies: ["Paging", "TraceFormat", "Workloads", "Machine", "MachineDescriptions", "Reporting", "Sweeps"],
       swiftSettings: strict),
     .executableTarget(
       name: "memlab-bench", dependencies: ["Paging", "TraceFormat", "Machine", "MachineDescriptions"],
@@ -48,6 +50,8 @@ let package = Package(
       name: "MachineDescriptionsTests", dependencies: ["MachineDescriptions", "Machine", "Paging"],
       swiftSettings: testing),
     .testTarget(name: "ReportingTests", dependencies: ["Reporting", "Machine", "Paging"], swiftSettings: testing),
+    .testTarget(
+      name: "SweepsTests", dependencies: ["Sweeps", "Reporting", "Machine"], swiftSettings: testing),
     .testTarget(
       name: "RegressionTests",
       dependencies: ["Machine", "MachineDescriptions", "Reporting", "TraceFormat", "Paging", "Workloads"],

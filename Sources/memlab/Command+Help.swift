@@ -5,6 +5,9 @@ extension Command {
     each one costs.
 
       memlab replay TRACE…    run traces under one or several modes, report the counters
+      memlab sweep PLAN.json  replay every combination of traces, machines, settings and modes; can be interrupted
+      memlab merge FILE…      put the parts of a sweep together
+      memlab report FILE…     make a page of the CSV files of replays, sweeps and series
       memlab walk TRACE ADDR  show every step of one address's translation at one place of a trace
       memlab inspect TRACE…   show what a trace holds
       memlab convert IN OUT   turn a trace into the binary or the text form
@@ -43,6 +46,9 @@ extension Command {
   var explanation: String {
     switch self {
     case .replay: Self.replayHelp
+    case .sweep: Self.sweepHelp
+    case .merge: Self.mergeHelp
+    case .report: Self.reportHelp
     case .walk: Self.walkHelp
     case .inspect:
       """

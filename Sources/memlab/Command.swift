@@ -2,7 +2,7 @@ import Glibc
 
 /// The commands of memlab: name, help and what they do.
 enum Command: String, CaseIterable {
-  case replay, walk, inspect, convert, record, generate, modes, machines, workloads, help
+  case replay, sweep, merge, report, walk, inspect, convert, record, generate, modes, machines, workloads, help
 
   /// Carries out a command line and returns the exit status.
   static func run(_ words: [String]) -> Int32 {
@@ -35,6 +35,9 @@ enum Command: String, CaseIterable {
   private func run(_ words: [String]) throws(Failure) -> Int32 {
     switch self {
     case .replay: return try ReplayCommand(words).run()
+    case .sweep: return try SweepCommand(words).run()
+    case .merge: return try MergeCommand(words).run()
+    case .report: return try ReportCommand(words).run()
     case .walk: return try WalkCommand(words).run()
     case .inspect: return try InspectCommand(words).run()
     case .convert: return try ConvertCommand(words).run()
