@@ -113,6 +113,16 @@ final class ReportPageTests: XCTestCase {
     XCTAssertTrue(html.contains("<span>operation 100,000</span>"))
   }
 
+  func testAShortSeriesIsShownAsItIs() throws {
+    let text = "first_operation,operations,exits\n0,10,5\n10,10,1250\n20,10,0\n"
+    let html = ReportPage([try ReportTable(name: "s.csv", text: text)], version: "9").html
+    XCTAssertEqual(matches("data-v=\"([^\"]*)\"", in: html), ["5 1,250 0"])
+    XCTAssertEqual(matches("class=\"axis\">([^<]*)<", in: html), ["1,250 exits in 10 operations"])
+    XCTAssertEqual(
+      matches("points=\"([^\"]*)\"", in: html),
+      ["0.00,98.61 133.33,98.61 133.33,1.00 266.67,1.00 266.67,99.00 400.00,99.00"])
+  }
+
   func testTheSameTablesGiveTheSamePage() throws {
     let runs = [run(.native), run(.shadow) { $0.hiddenFill = 1 }]
     XCTAssertEqual(try page(runs), try page(runs))

@@ -54,7 +54,7 @@ extension ReportPage {
 
   private func figure(_ picture: Picture, largest: Double) -> String {
     let unit = Definitions.of(picture.total)?.unit ?? ""
-    let isWide = picture.total == "cycles_total"
+    let isWide = ["cycles_total", "refs_per_miss"].contains(picture.total)
     var text = "<figure\(isWide ? " class=\"wide\"" : "")>\n<figcaption>\(HTML.term(picture.total, picture.title)) "
     text += "<span class=\"unit\">\(unit)</span></figcaption>\n"
     let parts = picture.parts.filter { part in picture.parts.count == 1 || counted.contains { $0.count(part) > 0 } }

@@ -41,7 +41,7 @@ extension ReportPage {
   private func line(_ table: ReportTable, _ measure: String) -> [Double] {
     guard let numbers = table.numbers(measure) else { return [] }
     let width = (numbers.count + Self.pointLimit - 1) / Self.pointLimit
-    if width <= 1 { return numbers.map(Double.init) }
+    if width <= 1 { return numbers.map { Double($0) } }
     return stride(from: 0, to: numbers.count, by: width).map { start in
       let part = numbers[start..<min(start + width, numbers.count)]
       if isLevel(measure) { return Double(part.last ?? 0) }
