@@ -6,6 +6,9 @@ extension Command {
 
       memlab replay TRACE…    run traces under one or several modes, report the counters
       memlab compare TRACE…   run traces under all modes, report each mode's costs beside native's
+      memlab sweep PLAN.json  replay every combination of traces, machines, settings and modes; can be interrupted
+      memlab merge FILE…      put the parts of a sweep together
+      memlab report FILE…     make a page of the CSV files of replays, sweeps and series
       memlab walk TRACE ADDR  show every step of one address's translation at one place of a trace
       memlab inspect TRACE…   show what a trace holds
       memlab explain NAME     say what a counter, cause, key, mode or figure of a machine means
@@ -63,6 +66,9 @@ extension Command {
     switch self {
     case .replay: Self.replayHelp
     case .compare: Self.compareHelp
+    case .sweep: Self.sweepHelp
+    case .merge: Self.mergeHelp
+    case .report: Self.reportHelp
     case .walk: Self.walkHelp
     case .inspect:
       """
