@@ -25,6 +25,8 @@ public struct Settings: Hashable, Sendable {
   var walkCaches = WalkCaches.all
   /// The keys `nested.…` that came later.
   var nested = NestedSettings()
+  /// How stores are logged.
+  var dirtyLog = DirtyLogSettings()
   /// The keys of the modelled guest kernel.
   var guest = GuestSettings()
 

@@ -26,7 +26,9 @@ final class CounterTableTests: XCTestCase {
       entries_examined,\
       guest_minor_faults,guest_major_faults,guest_signals,guest_demand_pages,guest_zero_maps,guest_fault_around,\
       guest_copies,guest_copy_reuses,guest_reclaimed,guest_swap_outs,guest_swap_ins,guest_large_pages,\
-      guest_large_splits,guest_forks
+      guest_large_splits,guest_forks,\
+      dirty_log_rounds,dirty_log_pages,dirty_log_pages_peak,trace_faults_dirty_log,dirty_log_exits,dirty_log_full,\
+      dirty_log_examined,dirty_log_cycles,nested_split,nested_collapsed,invepts,invvpids,exit_flushes
 
       """)
   }
