@@ -32,10 +32,15 @@ let package = Package(
     .target(
       name: "MachineDescriptions", dependencies: ["Machine"],
       resources: [.embedInCode("Machines")], swiftSettings: strict),
+    .target(
+      name: "Reproductions", dependencies: ["Paging", "Machine", "MachineDescriptions", "Workloads"],
+      swiftSettings: strict),
     .target(name: "Reporting", dependencies: ["Machine"], swiftSettings: strict),
     .executableTarget(
       name: "memlab",
-      dependencies: ["Paging", "TraceFormat", "Workloads", "Machine", "MachineDescriptions", "Reporting"],
+      dependencies: [
+        "Paging", "TraceFormat", "Workloads", "Machine", "MachineDescriptions", "Reproductions", "Reporting",
+      ],
       swiftSettings: strict),
     .executableTarget(
       name: "memlab-bench", dependencies: ["Paging", "TraceFormat", "Machine", "MachineDescriptions"],
@@ -44,6 +49,7 @@ let package = Package(
     .testTarget(name: "TraceFormatTests", dependencies: ["TraceFormat", "Paging"], swiftSettings: testing),
     .testTarget(name: "WorkloadsTests", dependencies: ["Workloads", "Paging"], swiftSettings: testing),
     .testTarget(name: "MachineTests", dependencies: ["Machine", "Paging"], swiftSettings: testing),
+    .testTarget(name: "ReproductionsTests", dependencies: ["Reproductions"], swiftSettings: testing),
     .testTarget(
       name: "MachineDescriptionsTests", dependencies: ["MachineDescriptions", "Machine", "Paging"],
       swiftSettings: testing),

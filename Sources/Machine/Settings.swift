@@ -32,6 +32,9 @@ public struct Settings: Hashable, Sendable {
 
   public init() {}
 
+  /// Stores are logged.
+  public var logsDirtyPages: Bool { dirtyLog.method != .none }
+
   /// A key of `--set`: what it is called, what it takes, what it does.
   public struct Key: Sendable {
     public var name: String

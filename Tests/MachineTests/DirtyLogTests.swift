@@ -169,7 +169,9 @@ final class DirtyLogTests: XCTestCase {
 
   /// What a ROM drops dirties nothing; what a device model carries out does.
   func testEmulatedStores() throws {
-    for (mode, more) in [(Mode.shadow, [:]), (.nested, [:]), (.nested, ["nested.ad": "on"])] as [(Mode, [String: String])] {
+    for (mode, more) in [(Mode.shadow, [:]), (.nested, [:]), (.nested, ["nested.ad": "on"])]
+      as [(Mode, [String: String])]
+    {
       for method in more.isEmpty ? ["write-protect"] : ["write-protect", "d-bit", "pml"] {
         let keys = more.merging(["trace.rom": "201000+1000", "trace.device": "202000+1000"]) { $1 }
         let pages = try run(program, mode, log(method, keys)).rounds.map(\.pages)
@@ -182,9 +184,11 @@ final class DirtyLogTests: XCTestCase {
 
   func testWhatCannotBeLoggedIsRefused() throws {
     for (mode, method, more, reason) in [
-      (Mode.shadow, "d-bit", [:], "which is for nested paging"), (.emulatedTLB, "pml", [:], "which is for nested paging"),
+      (Mode.shadow, "d-bit", [:], "which is for nested paging"),
+      (.emulatedTLB, "pml", [:], "which is for nested paging"),
       (.nested, "d-bit", [:], "sets no D bits"), (.nested, "pml", [:], "sets no D bits"),
-      (.nested, "pml", ["nested.format": "npt"], "is EPT's"), (.direct, "write-protect", [:], "log-dirty mode is shadow"),
+      (.nested, "pml", ["nested.format": "npt"], "is EPT's"),
+      (.direct, "write-protect", [:], "log-dirty mode is shadow"),
     ] as [(Mode, String, [String: String], String)] {
       var configuration = Configuration(mode: mode, machine: MachineDescription(), guest: .scenario)
       for (key, value) in log(method, more) { XCTAssertNil(configuration.settings.set(key, to: value)) }
@@ -207,7 +211,11 @@ final class DirtyLogTests: XCTestCase {
       var batch = OperationBatch()
       for item in program.items { batch.append(item.operation, words: item.words) }
       try processor.replay(batch)
-      if isMissing { processor.machine.observer?.used(PPN(0x300)) } else { processor.machine.dirtyLog.insert(PPN(page)) }
+      if isMissing {
+        processor.machine.observer?.used(PPN(0x300))
+      } else {
+        processor.machine.dirtyLog.insert(PPN(page))
+      }
       try processor.end()
       XCTAssertEqual(processor.machine.counters.divergences, 1)
     }

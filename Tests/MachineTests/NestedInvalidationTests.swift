@@ -93,7 +93,9 @@ final class NestedInvalidationTests: XCTestCase {
     operation(&cpu)
     for mapping in Self.translations {
       let tag = TLBEntry.tag(mapping.va >> 12, .small, context: mapping.owner.raw | mapping.pcid)
-      for (level, entries) in [("data", cpu.data.entries()), ("fetches", cpu.fetches.entries()), ("second", cpu.second.entries())] {
+      for (level, entries) in [
+        ("data", cpu.data.entries()), ("fetches", cpu.fetches.entries()), ("second", cpu.second.entries()),
+      ] {
         let isGone = !entries.contains { $0.tag == tag }
         XCTAssertEqual(isGone, tlb(mapping), "\(name): \(level) TLB, \(mapping)")
       }

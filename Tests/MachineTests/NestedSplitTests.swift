@@ -49,8 +49,10 @@ final class NestedSplitTests: XCTestCase {
   /// while it is in parts.
   func testWalksOfTheParts() throws {
     let walk = { (guest: Guest) in
-      try self.run(guest, ["nested.page": "2M", "trace.cow": "201000+1000", "walk.cache": "none", "nested.fill": "eager"])
-        .counters.walkReferences
+      try self.run(
+        guest, ["nested.page": "2M", "trace.cow": "201000+1000", "walk.cache": "none", "nested.fill": "eager"]
+      )
+      .counters.walkReferences
     }
     let before = try walk(program { $0.read(0x12000) })
     XCTAssertEqual(before, 20)
@@ -70,7 +72,11 @@ final class NestedSplitTests: XCTestCase {
         let found = bench.backend.table.leaf(of: PPN(0x20), bench.machine)
         XCTAssertEqual(found?.level, rights == 0 ? nil : 1, "\(key) \(format)")
         let verdict = bench.backend.table.rules.judge(bench.nested(0x20), level: 1)
-        if case .leaf(let granted) = verdict { XCTAssertEqual(granted.rawValue, rights) } else { XCTAssertEqual(rights, 0) }
+        if case .leaf(let granted) = verdict {
+          XCTAssertEqual(granted.rawValue, rights)
+        } else {
+          XCTAssertEqual(rights, 0)
+        }
         XCTAssertEqual(bench.backend.table.leaf(of: PPN(0x21), bench.machine)?.level, 1)
         XCTAssertEqual(bench.backend.table.leaf(of: PPN(0x200), bench.machine)?.level, 2)
         let write = bench.outcome(.store)
@@ -106,10 +112,13 @@ final class NestedSplitTests: XCTestCase {
 
   /// A table and its large pages: divided, adjusted, joined, with what the hardware has noted.
   func testDivideAndJoin() throws {
-    for (levels, page, size) in [("4", "2M", PageSize.large), ("4", "1G", .huge), ("2", "1G", .huge), ("5", "2M", .large)] {
+    for (levels, page, size) in [
+      ("4", "2M", PageSize.large), ("4", "1G", .huge), ("2", "1G", .huge), ("5", "2M", .large),
+    ] {
       var bench = try NestedBench(["nested.levels": levels, "nested.page": page, "nested.ad": "on"])
       XCTAssertEqual(bench.backend.table.leaves(bench.machine).count, size == .huge ? 1 : 512)
-      bench.machine.memory.set(0x300, at: bench.backend.table.leaf(of: PPN(0x20), bench.machine)?.place ?? MachineAddress(0))
+      bench.machine.memory.set(
+        0x300, at: bench.backend.table.leaf(of: PPN(0x20), bench.machine)?.place ?? MachineAddress(0))
       XCTAssertTrue(bench.backend.table.isolate(PPN(0x21), &bench.machine))
       XCTAssertFalse(bench.backend.table.isolate(PPN(0x21), &bench.machine))
       let splits: UInt64 = levels == "4" && size == .huge ? 2 : 1

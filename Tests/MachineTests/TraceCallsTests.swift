@@ -28,8 +28,10 @@ final class TraceCallsTests: XCTestCase {
       let steps = (0..<60).map { _ in
         Step(page: UInt64(random.below(Int(Self.pageCount))), alias: random.below(3), isStore: random.oneIn(2))
       }
-      let keys = ["nested.format": random.pick(["ept", "npt"]), "nested.ad": random.pick(["off", "on"]),
-        "nested.page": random.pick(["4K", "2M", "1G"]), "nested.fill": random.pick(["lazy", "eager"])]
+      let keys = [
+        "nested.format": random.pick(["ept", "npt"]), "nested.ad": random.pick(["off", "on"]),
+        "nested.page": random.pick(["4K", "2M", "1G"]), "nested.fill": random.pick(["lazy", "eager"]),
+      ]
       for mode in [Mode.shadow, .emulatedTLB, .nested] {
         guard try problem(steps, watches, mode, keys) != nil else { continue }
         let least = shrink(steps) { (try? problem($0, watches, mode, keys)) != .some(nil) }

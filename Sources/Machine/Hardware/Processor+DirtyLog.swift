@@ -20,7 +20,9 @@ extension Processor where MMU: ~Copyable {
 
   /// The first CPU is about to start: a log that is due begins, before there are mappings.
   mutating func beginDirtyLogAtStart() {
-    guard machine.dirtyLog.phase == .waiting, machine.operation >= UInt64(machine.dirtyLog.settings.start) else { return }
+    guard machine.dirtyLog.phase == .waiting, machine.operation >= UInt64(machine.dirtyLog.settings.start) else {
+      return
+    }
     machine.beginDirtyLog()
     beginToObserve()
   }

@@ -46,7 +46,7 @@ extension MachineState {
     let cycles = UInt64(entries) * description.costs.examine
     counters.dirtyLogExamined += UInt64(entries)
     counters.dirtyLogCycles += cycles
-    counters.cyclesVirtualization += cycles
+    counters.cycles.dirtyLog += cycles
   }
 
   /// Write protection: all that has been released is to be seen again. Returns it in order.
@@ -62,7 +62,7 @@ extension MachineState {
     var round = dirtyLog.close(at: operation)
     let cycles = description.costs.exit + description.costs.intercept
     counters.exitOther += 1
-    counters.cyclesVirtualization += cycles
+    counters.cycles.dirtyLog += cycles
     counters.dirtyLogCycles += cycles
     counters.dirtyLogRounds += 1
     counters.dirtyLogPages += UInt64(round.pages.count)

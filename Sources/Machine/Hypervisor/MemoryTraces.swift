@@ -163,7 +163,9 @@ struct MemoryTraces: ~Copyable {
   /// Those who watch a page at any of these moments, in the order of calls.
   func watchers(of page: PPN, _ wanted: TraceMoments) -> [TraceClient] {
     var word = moments[page.raw] ?? 0
-    if isLogged(page) { word |= UInt32(TraceMoments.beforeWrite.rawValue) << (3 * UInt32(TraceClient.dirtyLog.rawValue)) }
+    if isLogged(page) {
+      word |= UInt32(TraceMoments.beforeWrite.rawValue) << (3 * UInt32(TraceClient.dirtyLog.rawValue))
+    }
     if word == 0 { return [] }
     return TraceClient.allCases.filter { UInt8(word >> (3 * UInt32($0.rawValue)) & 7) & wanted.rawValue != 0 }
   }

@@ -104,7 +104,9 @@ extension NestedBackend {
 extension MachineState {
   /// The hardware logs a page whose D it is about to set. Returns whether there was room.
   mutating func logModification(of page: PPN, _ cpu: Int) -> Bool {
-    if dirtyLog.modificationLogs[cpu] == nil { dirtyLog.modificationLogs[cpu] = ModificationLog(frame: allocateTable()) }
+    if dirtyLog.modificationLogs[cpu] == nil {
+      dirtyLog.modificationLogs[cpu] = ModificationLog(frame: allocateTable())
+    }
     guard dirtyLog.modificationLogs[cpu]?.isFull == false else { return false }
     dirtyLog.modificationLogs[cpu]?.append(page, &memory)
     return true

@@ -60,7 +60,9 @@ extension NestedBackend {
     _ page: PPN, _ fault: HardwareFault, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) {
     let protection = machine.traces.protection(of: page)
-    guard !machine.isDevice(page), fault.access.isStore ? protection != .none : protection == .notPresent else { return }
+    guard !machine.isDevice(page), fault.access.isStore ? protection != .none : protection == .notPresent else {
+      return
+    }
     machine.beginTraced(PhysicalAddress(page.address.raw | fault.address.offset), isStore: fault.access.isStore)
     if machine.traces.protection(of: page) == .none { unprotected(page, &cpu, &machine) }
   }

@@ -22,7 +22,7 @@ extension NestedTable {
     }
     machine.memory.write(place, rules.format.tableEntry(below))
     machine.counters.nestedSplit += 1
-    machine.counters.cyclesVirtualization += machine.description.costs.fill
+    machine.counters.cycles.nestedSplit += machine.description.costs.fill
     return below
   }
 
@@ -73,7 +73,7 @@ extension NestedTable {
     let frame = machine.physmap.machine(PPN(size.first(page.raw)))
     machine.memory.write(place, rules.format.leaf(frame, isLarge: true) | bits)
     machine.counters.nestedCollapsed += 1
-    machine.counters.cyclesVirtualization += machine.description.costs.fill
+    machine.counters.cycles.nestedSplit += machine.description.costs.fill
     return true
   }
 
