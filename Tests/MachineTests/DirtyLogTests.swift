@@ -82,18 +82,18 @@ final class DirtyLogTests: XCTestCase {
   /// Its entries go down from 511; the exit comes before the 513th.
   func testTheModificationLogHas512Entries() throws {
     var memory = MachineMemory()
-    var log = ModificationLog(frame: MPN(9))
+    var entries = ModificationLog(frame: MPN(9))
     for page in 0..<UInt64(512) {
-      XCTAssertFalse(log.isFull)
-      log.append(PPN(0x100 + page), &memory)
+      XCTAssertFalse(entries.isFull)
+      entries.append(PPN(0x100 + page), &memory)
     }
-    XCTAssertTrue(log.isFull)
+    XCTAssertTrue(entries.isFull)
     XCTAssertEqual(memory.read(MachineAddress(0x9ff8)), 0x10_0000)
     XCTAssertEqual(memory.read(MachineAddress(0x9000)), 0x2f_f000)
-    XCTAssertEqual(log.take(memory), (0..<512).map { PPN(0x100 + $0) })
-    XCTAssertFalse(log.isFull)
-    log.append(PPN(1), &memory)
-    XCTAssertEqual(log.take(memory), [PPN(1)], "the rest are old")
+    XCTAssertEqual(entries.take(memory), (0..<512).map { PPN(0x100 + $0) })
+    XCTAssertFalse(entries.isFull)
+    entries.append(PPN(1), &memory)
+    XCTAssertEqual(entries.take(memory), [PPN(1)], "the rest are old")
     // Four tables are logged besides.
     for (pages, full) in [(508, 0), (509, 1)] as [(UInt64, UInt64)] {
       var guest = Guest()

@@ -189,7 +189,7 @@ final class NestedInvalidationTests: XCTestCase {
       let context = mapping.owner.raw | mapping.pcid
       XCTAssertEqual(cpu.structures.start(VirtualAddress(mapping.va), context: context) == nil, isGone, "\(mapping)")
       cpu.context = context
-      XCTAssertEqual(cpu.lookUpFirst(mapping.va >> 12, Access(.load, user: true)) == 0, isGone, "\(mapping)")
+      XCTAssertEqual(cpu.lookUpFirst(mapping.va >> 12, Access(AccessKind.load, user: true)) == 0, isGone, "\(mapping)")
     }
   }
 
