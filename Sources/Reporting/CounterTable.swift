@@ -68,7 +68,7 @@ public enum CounterTable {
   ]
 
   /// The columns that came later still: behind `settings`.
-  static let latest: [Column] = shadowing + walks + monitor + designs + kernel
+  static let latest: [Column] = shadowing + walks + monitor + designs + kernel + moves
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -144,6 +144,12 @@ public enum CounterTable {
     Column("guest_large_pages") { $0.guestLargePages },
     Column("guest_large_splits") { $0.guestLargePageSplits },
     Column("guest_forks") { $0.guestForks },
+  ]
+
+  /// What else it did: shared files written back, pages moved.
+  private static let moves: [Column] = [
+    Column("guest_write_backs") { $0.guestPagesWrittenBack },
+    Column("guest_moved_pages") { $0.guestPagesMoved },
   ]
 
   /// Every counter, in the order of the columns.

@@ -129,6 +129,11 @@ public struct Counters: Hashable, Sendable {
   public var guestLargePages: UInt64 = 0
   public var guestLargePageSplits: UInt64 = 0
   public var guestForks: UInt64 = 0
+  /// Pages of files that had been stored to when reclaim took them, and were written to disk.
+  public var guestPagesWrittenBack: UInt64 = 0
+  /// Entries that were moved to another virtual address with what they map.
+  public var guestPagesMoved: UInt64 = 0
+
 
   /// Interrupts, and exceptions but page faults, that entered the hypervisor.
   public var exitInterrupt: UInt64 = 0

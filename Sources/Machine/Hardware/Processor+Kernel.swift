@@ -158,19 +158,20 @@ extension Processor where MMU: ~Copyable {
     let words = batch.payload(of: operation)
     let word = words.first ?? 0
     let address = operation.address
-    contents?.carryOut(operation, Array(words))
     try withKernel { (kernel, port) throws(ReplayError) in
       switch operation.kind {
       case .switchProcess: try kernel.run(address, &port)
       case .fork: try kernel.fork(address, word, &port)
       case .exec: try kernel.exec(address, &port)
       case .exit: try kernel.exit(address, &port)
-      case .map: try kernel.map(address, word, operation.size, &port)
+      case .map: try kernel.map(address, Array(words), operation.size, &port)
       case .unmap: try kernel.unmap(address, word, &port)
       case .protect: try kernel.protect(address, word, operation.size, &port)
+      case .remap: try kernel.remap(address, Array(words), &port)
       default: try kernel.discard(address, word, &port)
       }
     }
+    contents?.carryOut(operation, Array(words))
   }
 
   /// With checks: an access has reached a frame, which must hold what the process put there last.

@@ -26,8 +26,11 @@ struct GuestKernel {
   var cache: [FilePage: PPN] = [:]
   /// Pages of files that the cache had to drop, so that they must be read from disk again.
   var droppedPages: Set<FilePage> = []
-  /// Files that have been mapped: each `map` of a file is of one of its own.
-  var files: UInt32 = 0
+  /// What pages of files hold on disk since they were written back.
+  var writtenPages: [FilePage: UInt64] = [:]
+  /// Pages of shared memory that are in the swap area, with their slots.
+  var swappedPages: [FilePage: Int] = [:]
+  var files = FileNumbers()
   /// Where the clock of reclaim stands.
   var hand: UInt64 = 0
   /// PCIDs that are in use, a bit each.
