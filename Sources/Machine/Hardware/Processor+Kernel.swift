@@ -119,8 +119,10 @@ extension Processor where MMU: ~Copyable {
 
   /// Sets the kernel up, and the registers as it leaves them for the first process.
   mutating func bootKernel() throws(ReplayError) {
-    let settings = machine.settings.guest
+    var settings = machine.settings.guest
     let description = machine.description
+    // Every kernel of such a machine tags address spaces.
+    if description.softwareTLB != nil { settings.hasPCID = true }
     if settings.hasPCID && !description.hasPCID {
       throw error("guest.pcid=on on the machine \(description.name), which has no PCIDs")
     }
@@ -131,7 +133,8 @@ extension Processor where MMU: ~Copyable {
     if settings.directMap != nil { cr4 |= CR4.globalPages }
     if settings.hasPCID { cr4 |= CR4.pcid }
     try loadControls(Operation(.loadCR4, cr4))
-    kernel = GuestKernel(settings, frames: machine.ramPages)
+    let pcids: UInt64 = 1 << UInt64(description.softwareTLB?.contextBits ?? 12)
+    kernel = GuestKernel(settings, frames: machine.ramPages, pcids: pcids)
     if oracle != nil {
       machine.contents = FrameContents()
       contents = ProcessContents()

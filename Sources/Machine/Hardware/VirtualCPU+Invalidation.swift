@@ -23,6 +23,7 @@ extension VirtualCPU {
     fetches.removeWhole(page, context: context)
     data.removeWhole(page, context: context)
     second.removeWhole(page, context: context)
+    softwareTLB?.remove(page.raw, context: context)
     forgetLastPages()
     removeStructures { $0 == context }
   }
@@ -34,6 +35,7 @@ extension VirtualCPU {
     fetches.removeWhole(page, context: context, where: isLocal)
     data.removeWhole(page, context: context, where: isLocal)
     second.removeWhole(page, context: context, where: isLocal)
+    softwareTLB?.remove(page.raw, context: context)
     forgetLastPages()
     removeStructures { $0 == context }
   }
@@ -42,6 +44,7 @@ extension VirtualCPU {
   mutating func flush(pcid: UInt64) {
     let context = vpid | pcid
     removeEntries { $0.context == context && $0.data & TLBData.global == 0 }
+    softwareTLB?.removeAll(context: context)
     removeStructures { $0 == context }
   }
 
@@ -49,6 +52,7 @@ extension VirtualCPU {
   mutating func flushNonGlobal() {
     let vpid = vpid
     removeEntries { $0.context & ~TLBEntry.pcidMask == vpid && $0.data & TLBData.global == 0 }
+    softwareTLB?.removeAll()
     removeStructures { $0 & ~TLBEntry.pcidMask == vpid }
   }
 
@@ -57,6 +61,7 @@ extension VirtualCPU {
     fetches.removeAll()
     data.removeAll()
     second.removeAll()
+    softwareTLB?.removeAll()
     removeStructures { _ in true }
     forgetLastPages()
   }
@@ -79,6 +84,7 @@ extension VirtualCPU {
     fetches.refresh(under: controls)
     data.refresh(under: controls)
     second.refresh(under: controls)
+    softwareTLB?.removeAll()
     forgetLastPages()
   }
 }

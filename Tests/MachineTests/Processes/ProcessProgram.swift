@@ -42,6 +42,7 @@ struct ProcessPlan {
       ("shadow.prefetch", random.pick(["0", "1", "3", "32"])), ("shadow.pages", random.pick(["0", "6", "9", "14"])),
       ("shadow.unshadow", random.pick(["off", "user", "zeros", "flood", "all"])),
       ("emulated-tlb.globals", random.pick(["drop", "keep"])),
+      ("software-tlb.reserved", random.pick(["0", "2", "8"])), ("software-tlb.virtual", random.pick(["0", "100"])),
     ]
     // What the direct map's own tables take is too much for those that are to be short of memory.
     let direct = random.pick(["none", "none", "4K", "2M", "1G"])

@@ -20,7 +20,7 @@ extension GuestKernel {
 
   /// The lowest free PCID; 0, which is never kept over a CR3 load, when all are in use.
   private mutating func takePCID() -> UInt64 {
-    for pcid in 1..<UInt64(4096) where usedPCIDs.insert(pcid).inserted { return pcid }
+    for pcid in 1..<pcids where usedPCIDs.insert(pcid).inserted { return pcid }
     return 0
   }
 

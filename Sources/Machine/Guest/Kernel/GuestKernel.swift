@@ -35,9 +35,12 @@ struct GuestKernel {
   var hand: UInt64 = 0
   /// PCIDs that are in use, a bit each.
   var usedPCIDs: Set<UInt64> = [0]
+  /// How many there are.
+  let pcids: UInt64
 
-  init(_ settings: GuestSettings, frames count: UInt64) {
+  init(_ settings: GuestSettings, frames count: UInt64, pcids: UInt64 = 4096) {
     self.settings = settings
+    self.pcids = pcids
     frames = FrameAllocator(frames: count)
     swap = SwapArea(capacity: settings.swapPages)
   }
