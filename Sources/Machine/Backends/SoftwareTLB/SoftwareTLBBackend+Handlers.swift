@@ -17,7 +17,7 @@ extension SoftwareTLBBackend {
   /// and writes them with TLBWR (Linux, `build_r4000_tlb_refill_handler`).
   mutating func refill(_ page: UInt64, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     machine.counters.tlbRefills += 1
-    machine.counters.cyclesTranslation += machine.description.costs.refill
+    machine.counters.cycles.walk += machine.description.costs.refill
     enterGuest(&machine)
     write(page, &cpu, &machine, isRefill: true)
   }
@@ -34,7 +34,7 @@ extension SoftwareTLBBackend {
       if virtual != nil { machine.countTrueFaultExit() }
       return HardwareFault(address: address, access: access, code: code)
     case .translated(var walk):
-      machine.counters.cyclesTranslation += machine.description.costs.refill
+      machine.counters.cycles.walk += machine.description.costs.refill
       enterGuest(&machine)
       machine.setAccessed(&walk, address, for: access)
       write(address.page.raw, &cpu, &machine, isRefill: false)
@@ -132,7 +132,7 @@ extension MachineState {
   fileprivate mutating func loadForRefill(_ place: PhysicalAddress) -> PageTableEntry<PhysicalSpace> {
     counters.refillReferences += 1
     let machineAddress = physmap.machine(place)
-    counters.cyclesTranslation += walkCache.cycles(of: machineAddress)
+    counters.cycles.walk += walkCache.cycles(of: machineAddress)
     return PageTableEntry(memory.read(machineAddress))
   }
 }
