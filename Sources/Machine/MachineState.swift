@@ -4,6 +4,7 @@ internal import Paging
 struct MachineState: ~Copyable {
   let description: MachineDescription
   let settings: Settings
+  let mode: Mode
   let guest: TraceHeader.Guest
   var memory = MachineMemory()
   var physmap: Physmap
@@ -52,6 +53,7 @@ struct MachineState: ~Copyable {
   init(_ configuration: Configuration) {
     description = configuration.machine
     settings = configuration.settings
+    mode = configuration.mode
     guest = configuration.guest
     let technique = settings.monitor.technique.effective(in: configuration.mode)
     tolls = Tolls(technique, description.costs)

@@ -30,6 +30,11 @@ public struct Settings: Hashable, Sendable {
   /// The keys of the modelled guest kernel.
   var guest = GuestSettings()
 
+  /// Entries of the processor's software-managed TLB that the hypervisor keeps for itself.
+  var reservedTLBEntries = 8
+  /// Entries of the virtual TLB of such a machine, if more than it has.
+  var virtualTLBEntries = 0
+
   public init() {}
 
   /// Stores are logged.

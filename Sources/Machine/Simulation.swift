@@ -35,6 +35,11 @@ public final class Simulation {
     if let problem = configuration.settings.problem(on: configuration.machine) {
       throw ReplayError(operation: 0, message: problem)
     }
+    if let problem = configuration.settings.problem(
+      configuration.machine, configuration.mode, isProcessTrace: configuration.guest == .process)
+    {
+      throw ReplayError(operation: 0, message: problem)
+    }
     processor = try AnyProcessor(configuration)
   }
 
@@ -73,8 +78,13 @@ private enum AnyProcessor {
   case shadow(ProcessorBox<ShadowBackend>)
   case nested(ProcessorBox<NestedBackend>)
   case direct(ProcessorBox<DirectBackend>)
+  case softwareTLB(ProcessorBox<SoftwareTLBBackend>)
 
   init(_ configuration: Configuration) throws(ReplayError) {
+    if configuration.machine.softwareTLB != nil {
+      self = .softwareTLB(try ProcessorBox(configuration))
+      return
+    }
     switch configuration.mode {
     case .native: self = .native(try ProcessorBox(configuration))
     case .emulatedTLB: self = .emulatedTLB(try ProcessorBox(configuration))
@@ -91,6 +101,7 @@ private enum AnyProcessor {
     case .shadow(let box): try box.processor.replay(batch)
     case .nested(let box): try box.processor.replay(batch)
     case .direct(let box): try box.processor.replay(batch)
+    case .softwareTLB(let box): try box.processor.replay(batch)
     }
     if cold.checks { cold.checkInvariants() }
   }
@@ -103,6 +114,7 @@ private enum AnyProcessor {
     case .shadow(let box): box
     case .nested(let box): box
     case .direct(let box): box
+    case .softwareTLB(let box): box
     }
   }
 }

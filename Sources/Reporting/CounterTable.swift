@@ -68,7 +68,8 @@ public enum CounterTable {
   ]
 
   /// The columns that came later still: behind `settings`.
-  static let latest: [Column] = shadowing + walks + monitor + designs + kernel + cycles + dirtyLog
+  static let latest: [Column] =
+    shadowing + walks + monitor + designs + kernel + cycles + dirtyLog + moves + softwareTLB
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -144,6 +145,26 @@ public enum CounterTable {
     Column("guest_large_pages") { $0.guestLargePages },
     Column("guest_large_splits") { $0.guestLargePageSplits },
     Column("guest_forks") { $0.guestForks },
+  ]
+
+  /// What else it did: shared files written back, pages moved.
+  private static let moves: [Column] = [
+    Column("guest_write_backs") { $0.guestPagesWrittenBack },
+    Column("guest_moved_pages") { $0.guestPagesMoved },
+  ]
+
+  /// Misses of the first level, and machines whose TLB software fills.
+  private static let softwareTLB: [Column] = [
+    Column("itlb_l1_misses") { $0.l1FetchMisses },
+    Column("dtlb_l1_misses") { $0.l1DataMisses },
+    Column("tlb_refills") { $0.tlbRefills },
+    Column("tlb_invalid") { $0.tlbInvalid },
+    Column("tlb_modified") { $0.tlbModified },
+    Column("refill_refs") { $0.refillReferences },
+    Column("tlb_probes") { $0.tlbProbes },
+    Column("tlb_random_writes") { $0.tlbRandomWrites },
+    Column("tlb_indexed_writes") { $0.tlbIndexedWrites },
+    Column("hidden_refills") { $0.hiddenRefills },
   ]
 
   /// What the cycles were spent on; the parts and the total stand among the early columns.

@@ -33,7 +33,9 @@ final class CounterTableTests: XCTestCase {
       cycles_true_fault,cycles_exit_cr3,cycles_exit_invlpg,cycles_exit_control,cycles_exit_interrupt,cycles_hypercall,\
       cycles_validation,cycles_examine,cycles_dirty_log,cycles_nested_split,\
       dirty_log_rounds,dirty_log_pages,dirty_log_pages_peak,trace_faults_dirty_log,dirty_log_exits,dirty_log_full,\
-      dirty_log_examined,dirty_log_cycles,nested_split,nested_collapsed,invepts,invvpids,exit_flushes
+      dirty_log_examined,dirty_log_cycles,nested_split,nested_collapsed,invepts,invvpids,exit_flushes,\
+      guest_write_backs,guest_moved_pages,itlb_l1_misses,dtlb_l1_misses,tlb_refills,tlb_invalid,tlb_modified,\
+      refill_refs,tlb_probes,tlb_random_writes,tlb_indexed_writes,hidden_refills
 
       """)
   }

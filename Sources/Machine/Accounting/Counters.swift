@@ -128,6 +128,27 @@ public struct Counters: Hashable, Sendable {
   public var guestLargePages: UInt64 = 0
   public var guestLargePageSplits: UInt64 = 0
   public var guestForks: UInt64 = 0
+  /// Pages of files that had been stored to when reclaim took them, and were written to disk.
+  public var guestPagesWrittenBack: UInt64 = 0
+  /// Entries that were moved to another virtual address with what they map.
+  public var guestPagesMoved: UInt64 = 0
+
+  /// Look-ups that the first level did not answer, of fetches and of loads and stores: together the hits of the second
+  /// level and the misses.
+  public var l1FetchMisses: UInt64 = 0
+  public var l1DataMisses: UInt64 = 0
+  /// Machines whose TLB software fills: exceptions of the TLB's that the guest's kernel gets because no entry matches,
+  /// because the one that does is not valid, and because it lets no store pass; entries of its tables that it loads for
+  /// them; TLBP, TLBWR and TLBWI.
+  public var tlbRefills: UInt64 = 0
+  public var tlbInvalid: UInt64 = 0
+  public var tlbModified: UInt64 = 0
+  public var refillReferences: UInt64 = 0
+  public var tlbProbes: UInt64 = 0
+  public var tlbRandomWrites: UInt64 = 0
+  public var tlbIndexedWrites: UInt64 = 0
+  /// Refills of the processor's TLB by the hypervisor alone: all hidden faults of such a machine.
+  public var hiddenRefills: UInt64 = 0
 
   /// Interrupts, and exceptions but page faults, that entered the hypervisor.
   public var exitInterrupt: UInt64 = 0

