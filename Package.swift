@@ -36,10 +36,12 @@ let package = Package(
       name: "Reproductions", dependencies: ["Paging", "Machine", "MachineDescriptions", "Workloads"],
       swiftSettings: strict),
     .target(name: "Reporting", dependencies: ["Machine"], swiftSettings: strict),
+    .target(
+      name: "Sweeps", dependencies: ["Machine", "MachineDescriptions", "Workloads", "Reporting"], swiftSettings: strict),
     .executableTarget(
       name: "memlab",
       dependencies: [
-        "Paging", "TraceFormat", "Workloads", "Machine", "MachineDescriptions", "Reproductions", "Reporting",
+        "Paging", "TraceFormat", "Workloads", "Machine", "MachineDescriptions", "Reproductions", "Reporting", "Sweeps",
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -54,6 +56,8 @@ let package = Package(
       name: "MachineDescriptionsTests", dependencies: ["MachineDescriptions", "Machine", "Paging"],
       swiftSettings: testing),
     .testTarget(name: "ReportingTests", dependencies: ["Reporting", "Machine", "Paging"], swiftSettings: testing),
+    .testTarget(
+      name: "SweepsTests", dependencies: ["Sweeps", "Reporting", "Machine"], swiftSettings: testing),
     .testTarget(
       name: "RegressionTests",
       dependencies: ["Machine", "MachineDescriptions", "Reporting", "TraceFormat", "Paging", "Workloads"],

@@ -171,21 +171,25 @@ public enum CounterTable {
   /// Every counter, in the order of the columns.
   public static var columns: [Column] { early + late + latest }
 
+  /// The names of all columns, those of the run included.
+  public static var names: [String] {
+    ["trace", "mode", "machine"] + early.map(\.name) + ["seconds", "operations_per_second"] + late.map(\.name)
+      + ["settings"] + latest.map(\.name)
+  }
+
   /// The header line.
-  public static var header: String {
-    CSV.line(
-      ["trace", "mode", "machine"] + early.map(\.name) + ["seconds", "operations_per_second"] + late.map(\.name)
-        + ["settings"] + latest.map(\.name))
+  public static var header: String { CSV.line(names) }
+
+  /// The fields of one run, one a column.
+  public static func fields(_ run: Run) -> [String] {
+    [run.trace, run.mode.rawValue, run.machine] + early.map { String($0.value(run.counters)) }
+      + [Decimal.fixed(run.seconds, digits: 6), String(run.operationsPerSecond)]
+      + late.map { String($0.value(run.counters)) } + [run.settings]
+      + latest.map { String($0.value(run.counters)) }
   }
 
   /// The line of one run.
-  public static func row(_ run: Run) -> String {
-    CSV.line(
-      [run.trace, run.mode.rawValue, run.machine] + early.map { String($0.value(run.counters)) }
-        + [Decimal.fixed(run.seconds, digits: 6), String(run.operationsPerSecond)]
-        + late.map { String($0.value(run.counters)) } + [run.settings]
-        + latest.map { String($0.value(run.counters)) })
-  }
+  public static func row(_ run: Run) -> String { CSV.line(fields(run)) }
 
   /// The whole table.
   public static func csv(_ runs: [Run]) -> String { header + runs.map(row).joined() }

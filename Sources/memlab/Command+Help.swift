@@ -6,6 +6,9 @@ extension Command {
 
       memlab replay TRACE…    run traces under one or several modes, report the counters
       memlab compare TRACE…   run traces under all modes, report each mode's costs beside native's
+      memlab sweep PLAN.json  replay every combination of traces, machines, settings and modes; can be interrupted
+      memlab merge FILE…      put the parts of a sweep together
+      memlab report FILE…     make a page of the CSV files of replays, sweeps and series
       memlab walk TRACE ADDR  show every step of one address's translation at one place of a trace
       memlab inspect TRACE…   show what a trace holds
       memlab explain NAME     say what a counter, cause, key, mode or figure of a machine means
@@ -17,6 +20,7 @@ extension Command {
       memlab machines [NAME]  list the simulated machines; with NAME, every figure of one and its source
       memlab workloads        list the synthetic traces and the settings that they take
       memlab help [COMMAND]   explain a command
+      memlab help --man       the man page; --completions bash|zsh|fish: what a shell completes
       memlab --version
 
     A trace is a file, packed by gzip, xz or zstd or not, or - for standard input.
@@ -54,6 +58,7 @@ extension Command {
       --machine NAME|FILE   simulated machine; see `memlab machines`. Default: skylake
       --set KEY=VALUE       as for replay; may be given several times
       --format NAME         the trace's format (`memlab help convert`) rather than what its first bytes say
+      --svg FILE|-          the walk as a picture too; under a shadow with the guest's own tables beside it
 
     """
 
@@ -61,6 +66,9 @@ extension Command {
     switch self {
     case .replay: Self.replayHelp
     case .compare: Self.compareHelp
+    case .sweep: Self.sweepHelp
+    case .merge: Self.mergeHelp
+    case .report: Self.reportHelp
     case .walk: Self.walkHelp
     case .inspect:
       """

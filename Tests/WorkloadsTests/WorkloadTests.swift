@@ -12,7 +12,7 @@ final class WorkloadTests: XCTestCase {
 
   private func steps(_ name: String, _ values: [String: UInt64], seed: UInt64 = 1) throws -> [Step] {
     var stream = try XCTUnwrap(Workload.named(name), name).stream(values, seed: seed)
-    XCTAssertEqual(stream.header.guest, name == "uniform-random" ? .scenario : .process)
+    XCTAssertEqual(stream.header.guest, ["uniform-random", "nanobenchmark"].contains(name) ? .scenario : .process)
     var batch = OperationBatch()
     var steps: [Step] = []
     while stream.read(into: &batch) {

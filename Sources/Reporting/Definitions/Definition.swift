@@ -32,10 +32,10 @@ public enum Definitions {
   public static let all: [Definition] =
     runs + accesses + walks + faults + causes + exits + shadowTables + memory + cycles + kernel + dirtyLog + points
 
-  /// The definition of a column; nil if there is no such column.
+  /// The definition of a column, or of a figure that reports make of several; nil if there is no such thing.
   public static func of(_ column: String) -> Definition? { byColumn[column] }
 
-  private static let byColumn = Dictionary(all.map { ($0.column, $0) }) { first, _ in first }
+  private static let byColumn = Dictionary((all + derived).map { ($0.column, $0) }) { first, _ in first }
 }
 
 extension [Mode] {

@@ -22,16 +22,21 @@ extension Definitions {
         + "--check only."),
   ]
 
-  /// What a sweep's rows have on top, so that each can be repeated.
+  /// What a sweep's rows have on top: the point, and what it takes to repeat it.
   static let points: [Definition] = [
     Definition("point", "text", "Number of the sweep's point, from 0, in the order of the plan."),
-    Definition("status", "text", "ok; skipped if a setting or the machine refused the point; diverged; failed."),
+    Definition("points", "points", "Points of the whole sweep."),
+    Definition("status", "text", "ok; skipped: a setting or the machine refused the point; diverged; failed."),
     Definition("reason", "text", "Why the point was skipped or failed; empty otherwise."),
-    Definition("trace_path", "text", "The file of the trace, as the plan names it."),
-    Definition("trace_checksum", "text", "XXH64 of the trace file's bytes, hexadecimal."),
-    Definition("limit", "operations", "Operations after which the replay stops; empty: the whole trace."),
-    Definition("seed", "text", "Seed of the synthetic trace; empty for a trace that was there."),
-    Definition("plan_checksum", "text", "XXH64 of the plan's meaning: the same in all shards of a sweep."),
-    Definition("version", "text", "The version of memlab that made the row, with the git revision if it is known."),
+    Definition("trace_path", "text", "The file of the trace as the plan names it, or the words that generate it."),
+    Definition("trace_checksum", "text", "XXH64 of the trace file's bytes, hexadecimal; empty for a generated trace."),
+    Definition("seed", "text", "Seed of a generated trace; empty for others."),
+    Definition("limit", "operations", "Operations after which the replay stopped; empty: the whole trace."),
+    Definition("checks", "text", "1 if the replay checked itself, as with --check."),
+    Definition(
+      "plan_checksum", "text", "XXH64 of the plan's meaning and its machines' figures, the same in all shards."),
+    Definition("version", "text", "The version of memlab that made the row."),
+    Definition("revision", "text", "The git commit of the checkout in which memlab was built; empty if not known."),
+    Definition("build", "text", "XXH64 of the memlab program itself: rows with the same one came from the same code."),
   ]
 }
