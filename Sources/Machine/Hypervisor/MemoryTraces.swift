@@ -72,8 +72,14 @@ struct MemoryTraces: ~Copyable {
 
   /// What the mappings of a page must withhold at present.
   @inline(__always) func protection(of page: PPN) -> PageProtection {
+    let protection = protectionBesideLog(of: page)
+    return protection == .none && isLogged(page) ? .readOnly : protection
+  }
+
+  /// The same if the dirty log did not watch.
+  @inline(__always) func protectionBesideLog(of page: PPN) -> PageProtection {
     let word = moments[page.raw] ?? 0
-    if word == 0 { return isLogged(page) ? .readOnly : .none }
+    if word == 0 { return .none }
     return word & Self.reads != 0 ? .notPresent : .readOnly
   }
 

@@ -52,8 +52,9 @@ final class DifferentialTests: XCTestCase {
     settings.isNestedTableEager = plan.isNestedTableEager
     settings.nested = plan.nested
     settings.dirtyLog = plan.dirtyLog
-    if mode == .direct { settings.dirtyLog = DirtyLogSettings() }
-    if mode != .nested && plan.dirtyLog.method != .none {
+    if mode == .direct {
+      settings.dirtyLog = DirtyLogSettings()
+    } else if mode != .nested && plan.dirtyLog.method != .none {
       settings.dirtyLog.method = .writeProtection
       // A walk over all of RAM, page by page.
       settings.dirtyLog.start = 0

@@ -8,7 +8,7 @@ final class DirtyLogDifferentialTests: XCTestCase {
   /// On a machine without caches, where A and D are exact: against the model, which knows no protection and no D but the
   /// guest's.
   func testEveryMethodFindsWhatTheModelWrote() throws {
-    for seed in seeds(40) {
+    for seed in seeds(20) {
       let plan = Plan(.flushing, seed: seed, machine: .bareFiveLevels)
       let world = World(plan, plan.steps())
       var random = SplitMix64(seed: seed &* 0x3000_0005)
@@ -61,7 +61,7 @@ final class DirtyLogDifferentialTests: XCTestCase {
 
   /// With caches of every kind, all methods find the same in each round, and what the checks observe.
   func testAllMethodsFindTheSameWithCaches() throws {
-    for seed in seeds(40) {
+    for seed in seeds(20) {
       let plan = Plan(.flushing, seed: seed)
       let world = World(plan, plan.steps())
       let interval = [2, 11, 60][Int(seed % 3)]

@@ -23,7 +23,9 @@ extension NestedBackend {
     _ fault: HardwareFault, _ nested: NestedFault, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> Resolution {
     let (page, costs) = (nested.place.page, machine.description.costs)
-    if nested.needed.contains(.write) { machine.logWalkersStore(to: page) }
+    let others = NestedRights(machine.traces.protectionBesideLog(of: page))
+    // Where others watch, the walker makes no access to the page at all.
+    if nested.needed.contains(.write) && others.isSuperset(of: nested.needed) { machine.logWalkersStore(to: page) }
     let allowed = NestedRights(machine.traces.protection(of: page))
     table.fill(page, upTo: limit(machine), &machine)
     if allowed.isSuperset(of: nested.needed) {
