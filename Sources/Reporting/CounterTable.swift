@@ -68,7 +68,7 @@ public enum CounterTable {
   ]
 
   /// The columns that came later still: behind `settings`.
-  static let latest: [Column] = shadowing + walks + monitor + designs + kernel
+  static let latest: [Column] = shadowing + walks + monitor + designs + kernel + cycles
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -145,6 +145,11 @@ public enum CounterTable {
     Column("guest_large_splits") { $0.guestLargePageSplits },
     Column("guest_forks") { $0.guestForks },
   ]
+
+  /// What the cycles were spent on; the parts and the total stand among the early columns.
+  private static let cycles: [Column] = Cycles.items.map { item in
+    Column("cycles_" + item.name) { item.value($0.cycles) }
+  }
 
   /// Every counter, in the order of the columns.
   public static var columns: [Column] { early + late + latest }

@@ -2,7 +2,8 @@ import Glibc
 
 /// The commands of memlab: name, help and what they do.
 enum Command: String, CaseIterable {
-  case replay, sweep, merge, report, walk, inspect, convert, record, generate, modes, machines, workloads, help
+  case replay, compare, sweep, merge, report, walk, inspect, explain, convert, record, generate, reproduce, modes
+  case machines, workloads, help
 
   /// Carries out a command line and returns the exit status.
   static func run(_ words: [String]) -> Int32 {
@@ -35,14 +36,17 @@ enum Command: String, CaseIterable {
   private func run(_ words: [String]) throws(Failure) -> Int32 {
     switch self {
     case .replay: return try ReplayCommand(words).run()
+    case .compare: return try CompareCommand(words).run()
     case .sweep: return try SweepCommand(words).run()
     case .merge: return try MergeCommand(words).run()
     case .report: return try ReportCommand(words).run()
     case .walk: return try WalkCommand(words).run()
     case .inspect: return try InspectCommand(words).run()
+    case .explain: return try ExplainCommand(words).run()
     case .convert: return try ConvertCommand(words).run()
     case .record: return try RecordCommand(words).run()
     case .generate: return try GenerateCommand(words).run()
+    case .reproduce: return try ReproduceCommand(words).run()
     case .workloads: return try GenerateCommand.list(words)
     case .modes: return try ListCommand.modes(words)
     case .machines: return try ListCommand.machines(words)

@@ -74,10 +74,10 @@ final class ReportPageTests: XCTestCase {
   func testOnlySettingsThatVaryTellGroupsApart() throws {
     let html = try page([
       run(.native, settings: "tlb.spurious=on shadow.zeros=1") {
-        $0.trueFaults = 1; $0.cyclesGuest = 10
+        $0.trueFaults = 1; $0.cycles.delivery = 10
       },
-      run(.shadow, settings: "tlb.spurious=on shadow.zeros=1") { $0.cyclesGuest = 25 },
-      run(.shadow, settings: "tlb.spurious=on shadow.zeros=2") { $0.cyclesGuest = 30 },
+      run(.shadow, settings: "tlb.spurious=on shadow.zeros=1") { $0.cycles.delivery = 25 },
+      run(.shadow, settings: "tlb.spurious=on shadow.zeros=2") { $0.cycles.delivery = 30 },
     ])
     XCTAssertEqual(Set(matches("<h3>(.*)</h3>", in: html)), ["t shadow.zeros=1", "t shadow.zeros=2"])
     XCTAssertTrue(html.contains("<dd>tlb.spurious=on shadow.zeros=1|2</dd>"))

@@ -44,9 +44,8 @@ public struct Counters: Hashable, Sendable {
   public var tracedPagesPeak: UInt64 = 0
   /// Machine frames in use at most: the guest's memory and the hypervisor's tables.
   public var machineFramesPeak: UInt64 = 0
-  public var cyclesTranslation: UInt64 = 0
-  public var cyclesGuest: UInt64 = 0
-  public var cyclesVirtualization: UInt64 = 0
+  /// Estimated cycles by what they were spent on.
+  public var cycles = Cycles()
   /// Places where the guest met something that the recorded machine, or native, did not show it. Must be 0.
   public var divergences: UInt64 = 0
   /// General-protection faults: accesses to non-canonical addresses.
@@ -150,5 +149,8 @@ public struct Counters: Hashable, Sendable {
   public var accesses: UInt64 { loads + stores + fetches }
   public var hiddenFaults: UInt64 { hiddenFill + hiddenTrace + hiddenDirty + hiddenHost + hiddenOther }
   public var exits: UInt64 { exitFault + exitCR3 + exitInvlpg + exitHypercall + exitOther + exitInterrupt }
+  public var cyclesTranslation: UInt64 { cycles.translation }
+  public var cyclesGuest: UInt64 { cycles.guest }
+  public var cyclesVirtualization: UInt64 { cycles.virtualization }
   public var cyclesTotal: UInt64 { cyclesTranslation + cyclesGuest + cyclesVirtualization }
 }

@@ -90,7 +90,7 @@ extension Processor where MMU: ~Copyable {
     let second = cpus.running.second.lookUp(page.raw, context: cpus.running.context)
     if second & access.bit != 0 {
       machine.counters.tlbL2Hits += 1
-      machine.counters.cyclesTranslation += machine.description.costs.l2Hit
+      machine.counters.cycles.secondTLB += machine.description.costs.l2Hit
       cpus.running.fillFirst(page, second, for: access, isNew: first == 0)
       noteCode(page, TLBData.frame(second, of: page), TLBData.size(second), access)
       return .translated(checkedFrame(second, page, access))

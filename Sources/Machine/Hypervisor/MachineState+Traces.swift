@@ -34,7 +34,7 @@ extension MachineState {
   /// Books and pays for a guest entry that the hypervisor looks at in passing.
   mutating func countExamined() {
     counters.entriesExamined += 1
-    counters.cyclesVirtualization += description.costs.examine
+    counters.cycles.examine += description.costs.examine
   }
 
   /// A store to a watched page has been carried out. The backend's own part comes after this. Returns whether what was

@@ -65,20 +65,26 @@ extension Definitions {
   ]
 
   /// Estimated time: counts times the machine's costs.
-  static let cycles: [Definition] = [
-    Definition(
-      "cycles_translation", "cycles",
-      "Estimated cycles of the hardware's translation: second-level TLB hits and walk references through the walk caches.",
-      term: "walk overhead"),
-    Definition(
-      "cycles_guest", "cycles",
-      "Estimated cycles that the guest's own faults, CR3 loads and invalidations take without a hypervisor."),
-    Definition(
-      "cycles_virtualization", "cycles", "Estimated cycles in the hypervisor, with the ways in and out.",
-      in: .virtualized, term: "virtualization overhead"),
-    Definition(
-      "cycles_total", "cycles",
-      "Estimated cycles of all that memory takes: translation, guest and virtualization. The instructions themselves are "
-        + "not in it."),
-  ]
+  static let cycles: [Definition] =
+    [
+      Definition(
+        "cycles_translation", "cycles",
+        "Estimated cycles of the hardware's translation: second-level TLB hits and walk references through the walk caches.",
+        term: "walk overhead"),
+      Definition(
+        "cycles_guest", "cycles",
+        "Estimated cycles that the guest's own faults, CR3 loads and invalidations take without a hypervisor."),
+      Definition(
+        "cycles_virtualization", "cycles", "Estimated cycles in the hypervisor, with the ways in and out.",
+        in: .virtualized, term: "virtualization overhead"),
+      Definition(
+        "cycles_total", "cycles",
+        "Estimated cycles of all that memory takes: translation, guest and virtualization. The instructions themselves are "
+          + "not in it."),
+    ]
+    + Cycles.items.map { item in
+      Definition(
+        "cycles_" + item.name, "cycles", "Estimated cycles of \(item.title).",
+        in: item.isHypervisors ? .virtualized : Mode.allCases)
+    }
 }
