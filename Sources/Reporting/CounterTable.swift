@@ -68,7 +68,7 @@ public enum CounterTable {
   ]
 
   /// The columns that came later still: behind `settings`.
-  static let latest: [Column] = shadowing + walks + monitor + designs + kernel + cycles
+  static let latest: [Column] = shadowing + walks + monitor + designs + kernel + cycles + dirtyLog
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -150,6 +150,23 @@ public enum CounterTable {
   private static let cycles: [Column] = Cycles.items.map { item in
     Column("cycles_" + item.name) { item.value($0.cycles) }
   }
+
+  /// The dirty log, and what the hypervisor does to the nested table.
+  private static let dirtyLog: [Column] = [
+    Column("dirty_log_rounds") { $0.dirtyLogRounds },
+    Column("dirty_log_pages") { $0.dirtyLogPages },
+    Column("dirty_log_pages_peak", isLevel: true) { $0.dirtyLogPagesPeak },
+    Column("trace_faults_dirty_log") { $0.traceFaultsDirtyLog },
+    Column("dirty_log_exits") { $0.dirtyLogExits },
+    Column("dirty_log_full") { $0.modificationLogFull },
+    Column("dirty_log_examined") { $0.dirtyLogExamined },
+    Column("dirty_log_cycles") { $0.dirtyLogCycles },
+    Column("nested_split") { $0.nestedSplit },
+    Column("nested_collapsed") { $0.nestedCollapsed },
+    Column("invepts") { $0.invepts },
+    Column("invvpids") { $0.invvpids },
+    Column("exit_flushes") { $0.exitFlushes },
+  ]
 
   /// Every counter, in the order of the columns.
   public static var columns: [Column] { early + late + latest }

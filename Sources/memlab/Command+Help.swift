@@ -20,6 +20,7 @@ extension Command {
       memlab machines [NAME]  list the simulated machines; with NAME, every figure of one and its source
       memlab workloads        list the synthetic traces and the settings that they take
       memlab help [COMMAND]   explain a command
+      memlab help --man       the man page; --completions bash|zsh|fish: what a shell completes
       memlab --version
 
     A trace is a file, packed by gzip, xz or zstd or not, or - for standard input.
@@ -185,6 +186,7 @@ extension Command {
       --csv FILE|-          write the counters as CSV, one row a run; - is standard output, where then nothing else goes
       --events FILE         write a row for each fault, exit, hypercall and read-back
       --series FILE         write the counters of each --interval N operations
+      --dirty-log FILE      write a row for each round of dirty logging (--set dirty-log.method=METHOD): pages, exits, cost
       --check               check every TLB hit against the tables that were valid, and the mode's own invariants;
                             with native among the modes, the guest's final tables of the others against native's
       --limit N             stop after N operations
@@ -192,7 +194,7 @@ extension Command {
       --format NAME         the traces' format (`memlab help convert`) rather than what their first bytes say
       --quiet               no table and no progress
 
-    With several runs, --events and --series write one file a run: MODE, and before it the trace's name if there are
+    With several runs, --events, --series and --dirty-log write one file a run: MODE, and before it the trace's name if there are
     several, go before the extension, as in events-shadow.csv. A trace from a pipe is read once for all its modes.
     Exit status 70: the guest was shown something that it did not see when it was recorded; the report is written.
 

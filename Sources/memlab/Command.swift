@@ -2,8 +2,8 @@ import Glibc
 
 /// The commands of memlab: name, help and what they do.
 enum Command: String, CaseIterable {
-  case replay, compare, sweep, merge, report, walk, inspect, explain, convert, record, generate, reproduce, modes
-  case machines, workloads, help
+  case replay, compare, sweep, merge, report, walk, inspect, explain, convert, record, generate, reproduce, modes,
+    machines, workloads, help
 
   /// Carries out a command line and returns the exit status.
   static func run(_ words: [String]) -> Int32 {
@@ -55,7 +55,16 @@ enum Command: String, CaseIterable {
   }
 
   private static func explain(_ words: [String]) throws(Failure) -> Int32 {
-    let arguments = try Arguments(words, options: [])
+    let arguments = try Arguments(words, options: [.value("--completions"), .flag("--man")])
+    if let shell = arguments.value("--completions") {
+      guard let text = completions(for: shell) else { throw .unknown("shell", shell, among: ["bash", "zsh", "fish"]) }
+      try Output.print(text)
+      return 0
+    }
+    if arguments.has("--man") {
+      try Output.print(manual)
+      return 0
+    }
     guard let name = try arguments.operands(0...1, "the name of one command").first else {
       try Output.print(overview)
       return 0

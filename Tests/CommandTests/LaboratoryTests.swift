@@ -1,3 +1,4 @@
+import Foundation
 import XCTest
 
 /// `memlab compare`, `explain` and `reproduce`, as a user meets them.
@@ -45,5 +46,49 @@ final class LaboratoryTests: XCTestCase {
     XCTAssertEqual(one.status, 0, one.errors)
     XCTAssertTrue(one.output.contains("4 of 4 figures as expected"), one.output)
     XCTAssertEqual(try Program.run(["reproduce", "nanobenchmark"]).status, 64)
+  }
+}
+
+/// What shells and man take from `memlab help`.
+final class ShellTests: XCTestCase {
+  func testCompletionsAreScriptsThatTheShellTakes() throws {
+    let folder = try TemporaryFolder()
+    let script = try Program.run(["help", "--completions", "bash"])
+    XCTAssertEqual(script.status, 0, script.errors)
+    let path = try folder.write(
+      script.output + """
+        check() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _memlab; echo "${COMPREPLY[@]}"; }
+        check memlab rep
+        check memlab replay --mode sha
+        check memlab replay --ev
+        check memlab generate gu
+
+        """, to: "complete.bash")
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/bin/bash")
+    process.arguments = [path]
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    try process.run()
+    let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    XCTAssertEqual(process.terminationStatus, 0)
+    let lines = output.split(separator: "\n").map(String.init)
+    XCTAssertTrue(lines[0].hasPrefix("replay"), output)
+    XCTAssertEqual(Array(lines.dropFirst()), ["shadow", "--events", "gups"])
+    XCTAssertEqual(try Program.run(["help", "--completions", "tcsh"]).status, 64)
+  }
+
+  func testEveryOptionOfReplayIsKnown() throws {
+    let script = try Program.run(["help", "--completions", "fish"]).output
+    for option in ["mode", "machine", "set", "csv", "events", "series", "interval", "check", "limit", "jobs", "quiet"] {
+      XCTAssertTrue(script.contains("__fish_seen_subcommand_from replay' -l \(option)"), option)
+    }
+  }
+
+  func testTheManPage() throws {
+    let page = try Program.run(["help", "--man"]).output
+    XCTAssertTrue(page.hasPrefix(".TH MEMLAB 1"), page)
+    for command in ["replay", "compare", "reproduce"] { XCTAssertTrue(page.contains(".SS memlab \(command)\n")) }
   }
 }

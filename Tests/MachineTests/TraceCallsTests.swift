@@ -28,11 +28,15 @@ final class TraceCallsTests: XCTestCase {
       let steps = (0..<60).map { _ in
         Step(page: UInt64(random.below(Int(Self.pageCount))), alias: random.below(3), isStore: random.oneIn(2))
       }
-      for isShadow in [true, false] {
-        guard try problem(steps, watches, isShadow) != nil else { continue }
-        let least = shrink(steps) { (try? problem($0, watches, isShadow)) != .some(nil) }
-        let what = try problem(least, watches, isShadow) ?? ""
-        XCTFail("MEMLAB_SEED=\(seed), \(isShadow ? "shadow" : "emulated-tlb"), \(watches), \(least): \(what)")
+      let keys = [
+        "nested.format": random.pick(["ept", "npt"]), "nested.ad": random.pick(["off", "on"]),
+        "nested.page": random.pick(["4K", "2M", "1G"]), "nested.fill": random.pick(["lazy", "eager"]),
+      ]
+      for mode in [Mode.shadow, .emulatedTLB, .nested] {
+        guard try problem(steps, watches, mode, keys) != nil else { continue }
+        let least = shrink(steps) { (try? problem($0, watches, mode, keys)) != .some(nil) }
+        let what = try problem(least, watches, mode, keys) ?? ""
+        XCTFail("MEMLAB_SEED=\(seed), \(mode), \(keys), \(watches), \(least): \(what)")
       }
     }
   }
@@ -74,8 +78,11 @@ final class TraceCallsTests: XCTestCase {
     return calls
   }
 
-  private func problem(_ steps: [Step], _ watches: [Watch], _ isShadow: Bool) throws -> String? {
+  private func problem(
+    _ steps: [Step], _ watches: [Watch], _ mode: Mode, _ keys: [String: String]
+  ) throws -> String? {
     var guest = Guest()
+    guest.append(.ram, 0x80_0000)
     let flags: EntryFlags = [.present, .writable, .user]
     for page in 0..<Self.pageCount {
       guest.map(0x10000 + page << 12, to: 0x20_0000 + page << 12, flags)
@@ -87,16 +94,20 @@ final class TraceCallsTests: XCTestCase {
       let va = [0x10000, 0x20000, 0x40_0000][step.alias] + step.page << 12
       if step.isStore { guest.write(va) } else { guest.read(va) }
     }
-    var configuration = Configuration(mode: isShadow ? .shadow : .emulatedTLB, machine: .roomy, guest: .scenario)
+    var configuration = Configuration(mode: mode, machine: .roomy, guest: .scenario)
+    configuration.checks = true
+    for (key, value) in keys { XCTAssertNil(configuration.settings.set(key, to: value)) }
     for watch in watches {
       let range =
         String(0x20_0000 + watch.pages.lowerBound << 12, radix: 16) + "+" + String(watch.pages.count << 12, radix: 16)
       XCTAssertNil(configuration.settings.set(watch.key, to: range))
     }
     let found =
-      isShadow
-      ? try calls(guest, Processor<ShadowBackend>(configuration))
-      : try calls(guest, Processor<EmulatedTLBBackend>(configuration))
+      switch mode {
+      case .shadow: try calls(guest, Processor<ShadowBackend>(configuration))
+      case .nested: try calls(guest, Processor<NestedBackend>(configuration))
+      default: try calls(guest, Processor<EmulatedTLBBackend>(configuration))
+      }
     let wanted = expected(steps, watches)
     if found == wanted { return nil }
     let index = zip(found, wanted).enumerated().first { $0.element.0 != $0.element.1 }?.offset
@@ -111,6 +122,8 @@ final class TraceCallsTests: XCTestCase {
     var batch = OperationBatch()
     for item in guest.items { batch.append(item.operation, words: item.words) }
     try processor.replay(batch)
+    processor.checkInvariants()
+    XCTAssertEqual(processor.machine.log.divergences, [])
     return processor.machine.traces.journal ?? []
   }
 }

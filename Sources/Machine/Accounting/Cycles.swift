@@ -36,6 +36,10 @@ public struct Cycles: Hashable, Sendable {
   public var validation: UInt64 = 0
   /// Guest entries that the hypervisor looks at in passing.
   public var examine: UInt64 = 0
+  /// Harvests of the dirty log: the exit, and the entries that it looks at.
+  public var dirtyLog: UInt64 = 0
+  /// Large nested pages that are split, and put together again.
+  public var nestedSplit: UInt64 = 0
 
   public init() {}
 
@@ -43,7 +47,7 @@ public struct Cycles: Hashable, Sendable {
   public var guest: UInt64 { delivery + guestCR3 + guestInvlpg }
   public var virtualization: UInt64 {
     fill + trace + dirty + host + other + trueFault + cr3 + invlpg + control + interrupt + hypercall + validation
-      + examine
+      + examine + dirtyLog + nestedSplit
   }
 }
 
@@ -84,5 +88,7 @@ extension Cycles {
     Item("hypercall", "hypercalls") { $0.hypercall },
     Item("validation", "validation of updates") { $0.validation },
     Item("examine", "guest entries looked at in passing") { $0.examine },
+    Item("dirty_log", "harvests of the dirty log") { $0.dirtyLog },
+    Item("nested_split", "large nested pages split and put together") { $0.nestedSplit },
   ]
 }

@@ -3,13 +3,18 @@ internal import Paging
 /// Events, if somebody wants them, and the first divergences.
 struct Log {
   let recordsEvents: Bool
+  let recordsRounds: Bool
   private(set) var events: [Event] = []
   private(set) var divergences: [Divergence] = []
+  private(set) var rounds: [DirtyRound] = []
 
   /// Divergences that are kept; all are counted.
   private static var keptDivergences: Int { 20 }
 
-  init(recordsEvents: Bool) { self.recordsEvents = recordsEvents }
+  init(recordsEvents: Bool, recordsRounds: Bool = false) {
+    self.recordsEvents = recordsEvents
+    self.recordsRounds = recordsRounds
+  }
 
   mutating func append(_ event: @autoclosure () -> Event) {
     if recordsEvents { events.append(event()) }
@@ -17,6 +22,15 @@ struct Log {
 
   mutating func append(_ divergence: Divergence) {
     if divergences.count < Self.keptDivergences { divergences.append(divergence) }
+  }
+
+  mutating func append(_ round: DirtyRound) {
+    if recordsRounds { rounds.append(round) }
+  }
+
+  mutating func takeRounds() -> [DirtyRound] {
+    defer { rounds = [] }
+    return rounds
   }
 
   mutating func takeEvents() -> [Event] {

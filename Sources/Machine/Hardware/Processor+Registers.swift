@@ -79,7 +79,7 @@ extension Processor where MMU: ~Copyable {
   /// Works out what walks obey after a register has changed.
   private mutating func updateControls() {
     let registers = cpus.running.registers
-    cpus.running.context = UInt64(registers.pcid)
+    cpus.running.context = cpus.running.owner.raw | UInt64(registers.pcid)
     cpus.running.forgetLastPages()
     let controls = machine.controls(for: registers)
     if controls == cpus.running.guestControls { return }

@@ -22,7 +22,9 @@ extension MachineState {
   /// watches, and those are called who want to be before.
   mutating func beginTraced(_ address: PhysicalAddress, isStore: Bool) {
     let moments: TraceMoments = isStore ? [.beforeWrite, .afterWrite] : .beforeRead
-    for client in traces.watchers(of: address.page, moments) { counters[keyPath: client.faults] += 1 }
+    let watchers = traces.watchers(of: address.page, moments)
+    for client in watchers { counters[keyPath: client.faults] += 1 }
+    if watchers == [.dirtyLog] { noteLogExit() }
     call(isStore ? .beforeWrite : .beforeRead, address)
   }
 
@@ -53,6 +55,7 @@ extension MachineState {
       case .device, .readOnlyMemory, .shadowTables: break
       case .copyOnWrite: traces.unwatch(address.page, for: .copyOnWrite)
       case .frameBuffer: noteRow(address)
+      case .dirtyLog: release(address.page)
       case .translations:
         traces.unwatch(address.page, for: .translations)
         counters.translationsInvalidated += 1
@@ -78,6 +81,7 @@ extension TraceClient {
     case .readOnlyMemory: \.traceFaultsROM
     case .copyOnWrite: \.traceFaultsCopyOnWrite
     case .frameBuffer: \.traceFaultsFrameBuffer
+    case .dirtyLog: \.traceFaultsDirtyLog
     case .translations: \.traceFaultsTranslations
     case .shadowTables: \.traceFaultsShadow
     }
