@@ -3,8 +3,7 @@ import Glibc
 /// The commands of memlab: name, help and what they do.
 enum Command: String, CaseIterable {
   case replay, compare, sweep, merge, report, walk, inspect, explain, convert, record, generate, reproduce, modes,
-    machines,
-    workloads, help
+    machines, workloads, help
 
   /// Carries out a command line and returns the exit status.
   static func run(_ words: [String]) -> Int32 {

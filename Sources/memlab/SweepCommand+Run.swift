@@ -28,9 +28,10 @@ extension SweepCommand {
     var files: [String: Sweep.TraceFile] = [:]
     for case .file(let path) in plan.traces {
       do throws(TraceError) {
+        // First of all: what is no regular file cannot be replayed again and again.
+        let checksum = try ContentChecksum.ofFile(path)
         let notes = try TraceReader(path: path).header.notes
-        let seed = notes.first { $0.key == "seed" }?.value ?? ""
-        files[path] = Sweep.TraceFile(checksum: try ContentChecksum.ofFile(path), seed: seed)
+        files[path] = Sweep.TraceFile(checksum: checksum, seed: notes.first { $0.key == "seed" }?.value ?? "")
       } catch {
         throw Failure(error)
       }

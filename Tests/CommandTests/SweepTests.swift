@@ -108,6 +108,38 @@ final class SweepTests: XCTestCase {
     XCTAssertEqual(try folder.read("t.txt"), smallTrace)
   }
 
+  func testOneSweepAtATimeHasTheFile() throws {
+    let (folder, plan) = try folder(points: 6)
+    let descriptor = open(folder.path("a.csv"), O_RDWR | O_CREAT, 0o666)
+    defer { close(descriptor) }
+    XCTAssertEqual(flock(descriptor, LOCK_EX | LOCK_NB), 0)
+    let result = try Program.run(["sweep", plan, "-o", folder.path("a.csv")])
+    XCTAssertEqual(result.status, 73)
+    XCTAssertTrue(result.errors.hasSuffix("a.csv: another sweep is writing to it\n"), result.errors)
+    XCTAssertEqual(try folder.read("a.csv"), "")
+  }
+
+  func testATraceThatCannotBeReadAgainIsRefused() throws {
+    let folder = try TemporaryFolder()
+    let plan = try folder.write(#"{"traces": "-"}"#, to: "plan.json")
+    XCTAssertEqual(try Program.run(["sweep", plan, "-o", folder.path("a.csv")], input: smallTrace).status, 66)
+    XCTAssertEqual(folder.files, ["plan.json"])
+  }
+
+  func testADamagedTraceAndADivergenceAreRowsAndDecideTheStatus() throws {
+    let folder = try TemporaryFolder()
+    let bad = try folder.write(smallTrace + "nonsense\n", to: "bad.txt")
+    let diverges = try folder.write(
+      smallTrace.replacingOccurrences(of: "guest scenario", with: "guest recorded") + "r 500000\n", to: "diverges.txt")
+    for (traces, statuses, status) in [([bad, diverges], ["failed", "diverged"], 65), ([diverges], ["diverged"], 70)] {
+      let plan = try folder.write(
+        "{\"traces\": [\"\(traces.joined(separator: "\", \""))\"], \"modes\": \"native\"}", to: "plan.json")
+      let csv = folder.path("\(status).csv")
+      XCTAssertEqual(try Program.run(["sweep", plan, "-o", csv, "--quiet"]).status, Int32(status))
+      XCTAssertEqual(column("status", try folder.read("\(status).csv")), statuses)
+    }
+  }
+
   func testShardsMergeToTheWhole() throws {
     let (folder, plan) = try folder()
     XCTAssertEqual(try Program.run(["sweep", plan, "-o", folder.path("whole.csv"), "--quiet"]).status, 0)
