@@ -110,6 +110,16 @@ final class NestedSplitTests: XCTestCase {
     }
   }
 
+  /// A leaf that is entered again keeps the A and D that the hardware has set: the dirty log would lose the page.
+  func testAFilledLeafKeepsItsBits() throws {
+    var bench = try NestedBench(["nested.ad": "on"])
+    XCTAssertEqual(bench.outcome(.store), "ok")
+    bench.grant(.read, to: 0x20)
+    bench.backend.table.fill(PPN(0x20), upTo: .small, &bench.machine)
+    XCTAssertEqual(bench.nested(0x20) & 0x307, 0x307)
+    XCTAssertEqual(bench.nested(0x21) & 0x307, 7)
+  }
+
   /// A table and its large pages: divided, adjusted, joined, with what the hardware has noted.
   func testDivideAndJoin() throws {
     for (levels, page, size) in [
