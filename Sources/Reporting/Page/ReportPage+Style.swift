@@ -42,7 +42,7 @@ extension ReportPage {
     caption { text-align: left; font-weight: 600; padding: .3rem 0; white-space: nowrap; }
     th, td { padding: .2rem .6rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: bottom; }
     tbody th, .text, thead th:nth-child(-n+2) { text-align: left; font-weight: normal; }
-    tbody th { max-width: 24rem; min-width: min(16rem, 30vw); overflow-wrap: anywhere; } td { white-space: nowrap; }
+    tbody th { max-width: 24rem; min-width: min(16rem, 48vw); overflow-wrap: anywhere; } td { white-space: nowrap; }
     thead .unit { display: block; white-space: nowrap; }
     button { all: unset; cursor: pointer; font-weight: 600; color: var(--link); }
     th button:focus-visible { outline: 2px solid var(--link); }
@@ -53,8 +53,13 @@ extension ReportPage {
     #tip .unit, #tip .note { color: inherit; opacity: .85; } #tip dt, #tip dd { margin: 0; } #tip .note { display: block; }
     @media (max-width: 640px) { .row, .wide .row { grid-template-columns: 1fr auto; } .row .bar { grid-column: 1 / -1; order: 1; }
       .facts > div { grid-template-columns: 1fr; gap: 0; } #definitions dl { columns: auto; } }
-    @media print { :root { --back: #fff; --text: #000; --soft: #444; --line: #bbb; --card: #fff; --link: #000; }
-      #tip { display: none; } .scroll { overflow: visible; } table { font-size: 6.5pt; } th, td { padding: 1pt 2pt; }
+    @page { size: A4 landscape; margin: 12mm; }
+    @media print { :root { --back: #fff; --text: #000; --soft: #444; --line: #bbb; --card: #fff; --link: #000;
+      --c0: #0072b2; --c6: #8a7d00; } #tip { display: none; } main { padding: 0; } .scroll { overflow: visible; }
+      table { font-size: 6.5pt; } th, td { padding: 1pt 2pt; } thead th { overflow-wrap: anywhere; }
+      thead .unit { white-space: normal; font-size: 6pt; } tbody th { min-width: 8em; }
+      h2, h3, caption, .legend { break-after: avoid; } tr, .row { break-inside: avoid; }
+      .figures { grid-template-columns: 1fr 1fr; }
       body { font-size: 9pt; } .term { border: 0; } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 
     """
