@@ -430,15 +430,15 @@ static void at_lidt(unsigned number, qemu_plugin_meminfo_t info, uint64_t addres
 }
 
 struct control_load { int control, from; bool begins; };
-static bool records_boot;
+static bool records_boot, has_begun;
 
 /* Called before the instruction. */
 static void at_control_load(unsigned number, void *data) {
     (void)number;
     const struct control_load *load = data;
     const uint64_t value = read_register(load->from);
-    if (records_boot && load->begins && !recording) {
-        records_boot = false;
+    if (records_boot && load->begins && !has_begun) {
+        has_begun = true;
         begin_recording();
     }
     if (recording) note_cpu();
@@ -495,7 +495,7 @@ static void at_handler(unsigned number, void *data) {
 static void at_mark(unsigned number, void *data) {
     (void)number;
     if (data) {
-        begin_recording();
+        if (!records_boot) begin_recording();
     } else if (recording) {
         put_head(END_MARK, true, 0, 0);
         end_recording();
