@@ -68,7 +68,7 @@ public enum CounterTable {
   ]
 
   /// The columns that came later still: behind `settings`.
-  static let latest: [Column] = shadowing + walks + monitor + designs + kernel
+  static let latest: [Column] = shadowing + walks + monitor + designs + kernel + entries
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -144,6 +144,13 @@ public enum CounterTable {
     Column("guest_large_pages") { $0.guestLargePages },
     Column("guest_large_splits") { $0.guestLargePageSplits },
     Column("guest_forks") { $0.guestForks },
+  ]
+
+  /// What became of entries for CR0.WP = 0, and of frames for copy-on-write.
+  private static let entries: [Column] = [
+    Column("wp_flips") { $0.writeProtectFlips },
+    Column("wp_flips_back") { $0.writeProtectFlipsBack },
+    Column("frames_copied") { $0.framesCopied },
   ]
 
   /// Every counter, in the order of the columns.

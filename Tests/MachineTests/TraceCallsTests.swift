@@ -4,13 +4,16 @@ import XCTest
 @testable import Machine
 
 /// The memory-tracing service at work against a plain model of it: random accesses by several mappings, a large one
-/// among them, to pages that some of its clients watch; every call must come, in order, and no other.
+/// among them, to pages that some of its clients watch, from the start or between marks; every call must come, in order,
+/// and no other.
 final class TraceCallsTests: XCTestCase {
   private struct Step {
     var page: UInt64
     /// By the first 4 KiB mapping, the second, or the 2 MiB one.
     var alias: Int
     var isStore: Bool
+    /// No access: the watches begin, or end.
+    var isMark = false
   }
 
   private struct Watch {
@@ -19,20 +22,30 @@ final class TraceCallsTests: XCTestCase {
     var pages: Range<UInt64>
   }
 
+  private struct Design {
+    var isShadow = true
+    var atMarks: Bool
+    var keepsLarge: Bool
+  }
+
   private static let pageCount: UInt64 = 4
 
   func testEveryCallComesAndNoOther() throws {
     for seed in seeds(40) {
       var random = SplitMix64(seed: seed)
       let watches = watches(&random)
+      var design = Design(atMarks: random.oneIn(2), keepsLarge: random.oneIn(2))
       let steps = (0..<60).map { _ in
-        Step(page: UInt64(random.below(Int(Self.pageCount))), alias: random.below(3), isStore: random.oneIn(2))
+        Step(
+          page: UInt64(random.below(Int(Self.pageCount))), alias: random.below(3), isStore: random.oneIn(2),
+          isMark: design.atMarks && random.oneIn(8))
       }
       for isShadow in [true, false] {
-        guard try problem(steps, watches, isShadow) != nil else { continue }
-        let least = shrink(steps) { (try? problem($0, watches, isShadow)) != .some(nil) }
-        let what = try problem(least, watches, isShadow) ?? ""
-        XCTFail("MEMLAB_SEED=\(seed), \(isShadow ? "shadow" : "emulated-tlb"), \(watches), \(least): \(what)")
+        design.isShadow = isShadow
+        guard try problem(steps, watches, design) != nil else { continue }
+        let least = shrink(steps) { (try? problem($0, watches, design)) != .some(nil) }
+        let what = try problem(least, watches, design) ?? ""
+        XCTFail("MEMLAB_SEED=\(seed), \(design), \(watches), \(least): \(what)")
       }
     }
   }
@@ -51,10 +64,16 @@ final class TraceCallsTests: XCTestCase {
   }
 
   /// What the model says: at each moment of an access, those who watch it, in the order of ``TraceClient``.
-  private func expected(_ steps: [Step], _ watches: [Watch]) -> [MemoryTraces.Call] {
+  private func expected(_ steps: [Step], _ watches: [Watch], _ atMarks: Bool) -> [MemoryTraces.Call] {
     var copied: Set<UInt64> = []
+    var isOn = !atMarks
     var calls: [MemoryTraces.Call] = []
     for step in steps {
+      if step.isMark {
+        isOn.toggle()
+        copied = []
+      }
+      guard isOn && !step.isMark else { continue }
       let address = PhysicalAddress(0x20_0000 + step.page << 12)
       let here = watches.filter { $0.pages.contains(step.page) }
       func call(_ client: TraceClient, _ moment: TraceMoments) {
@@ -74,7 +93,9 @@ final class TraceCallsTests: XCTestCase {
     return calls
   }
 
-  private func problem(_ steps: [Step], _ watches: [Watch], _ isShadow: Bool) throws -> String? {
+  private func problem(
+    _ steps: [Step], _ watches: [Watch], _ design: Design
+  ) throws -> String? {
     var guest = Guest()
     let flags: EntryFlags = [.present, .writable, .user]
     for page in 0..<Self.pageCount {
@@ -85,19 +106,27 @@ final class TraceCallsTests: XCTestCase {
     guest.boot()
     for step in steps {
       let va = [0x10000, 0x20000, 0x40_0000][step.alias] + step.page << 12
-      if step.isStore { guest.write(va) } else { guest.read(va) }
+      if step.isMark {
+        guest.append(.mark)
+      } else if step.isStore {
+        guest.write(va)
+      } else {
+        guest.read(va)
+      }
     }
-    var configuration = Configuration(mode: isShadow ? .shadow : .emulatedTLB, machine: .roomy, guest: .scenario)
+    var configuration = Configuration(mode: design.isShadow ? .shadow : .emulatedTLB, machine: .roomy, guest: .scenario)
+    XCTAssertNil(configuration.settings.set("trace.when", to: design.atMarks ? "marks" : "start"))
+    XCTAssertNil(configuration.settings.set("shadow.large", to: design.keepsLarge ? "keep" : "splinter"))
     for watch in watches {
       let range =
         String(0x20_0000 + watch.pages.lowerBound << 12, radix: 16) + "+" + String(watch.pages.count << 12, radix: 16)
       XCTAssertNil(configuration.settings.set(watch.key, to: range))
     }
     let found =
-      isShadow
+      design.isShadow
       ? try calls(guest, Processor<ShadowBackend>(configuration))
       : try calls(guest, Processor<EmulatedTLBBackend>(configuration))
-    let wanted = expected(steps, watches)
+    let wanted = expected(steps, watches, design.atMarks)
     if found == wanted { return nil }
     let index = zip(found, wanted).enumerated().first { $0.element.0 != $0.element.1 }?.offset
     return "call \(index ?? min(found.count, wanted.count)) of \(wanted.count): \(found.count) found"
