@@ -28,6 +28,13 @@ struct MachineState: ~Copyable {
   /// Rows of the frame buffer that have been stored to.
   var dirtyRows: Set<UInt64> = []
   var log: Log
+  var dirtyLog: DirtyLog
+  /// What the rounds before the present one have cost, by the counters.
+  var harvested: (exits: UInt64, invepts: UInt64, cycles: UInt64) = (0, 0, 0)
+  /// Sees what the dirty log must find; with checks only.
+  var observer: StoreObserver?
+  /// A flush of all that a CPU has cached is an INVEPT.
+  let hasNestedTable: Bool
   /// Pages of physical memory; page numbers from here on are device memory.
   var ramPages: UInt64
   /// What machine frames hold, of a process trace and with checks.
@@ -61,7 +68,10 @@ struct MachineState: ~Copyable {
     physmap = Physmap(isIdentity: configuration.mode == .native)
     let walkCaches = settings.walkCaches == .none ? [] : description.walkCaches
     walkCache = WalkCache(walkCaches, memory: description.costs.memory)
-    log = Log(recordsEvents: configuration.recordsEvents)
+    log = Log(recordsEvents: configuration.recordsEvents, recordsRounds: configuration.recordsDirtyRounds)
+    // A bare machine has nobody to log for.
+    dirtyLog = DirtyLog(configuration.mode == .native ? DirtyLogSettings() : settings.dirtyLog)
+    hasNestedTable = configuration.mode == .nested
     ramPages = min(Self.defaultRAM, 1 << UInt64(description.maxPhysicalAddressBits)) >> 12
   }
 
@@ -83,8 +93,12 @@ struct MachineState: ~Copyable {
   /// Carries out the flush that other CPUs asked of this one.
   mutating func catchUp(_ cpu: inout VirtualCPU) {
     if cpu.flushClock < flushClock {
-      cpu.flushAll()
-      cpu.nested.removeAll()
+      if hasNestedTable {
+        cpu.invept(.table(cpu.owner.nestedTable))
+        counters.invepts += 1
+      } else {
+        cpu.flushAll()
+      }
     }
     cpu.flushClock = flushClock
   }

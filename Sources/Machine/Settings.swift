@@ -25,10 +25,15 @@ public struct Settings: Hashable, Sendable {
   var walkCaches = WalkCaches.all
   /// The keys `nested.…` that came later.
   var nested = NestedSettings()
+  /// How stores are logged.
+  var dirtyLog = DirtyLogSettings()
   /// The keys of the modelled guest kernel.
   var guest = GuestSettings()
 
   public init() {}
+
+  /// Stores are logged.
+  public var logsDirtyPages: Bool { dirtyLog.method != .none }
 
   /// A key of `--set`: what it is called, what it takes, what it does.
   public struct Key: Sendable {

@@ -8,6 +8,8 @@ public struct Configuration: Sendable {
   public var guest: TraceHeader.Guest
   /// Collect an ``Event`` for each fault, exit, hypercall and read-back.
   public var recordsEvents = false
+  /// Collect a ``DirtyRound`` for each round of dirty logging.
+  public var recordsDirtyRounds = false
   /// Check every TLB hit against the tables that were valid (the staleness oracle) and the backend's invariants.
   public var checks = false
 
@@ -48,6 +50,9 @@ public final class Simulation {
 
   /// The events since the last call, in order.
   public func takeEvents() -> [Event] { processor.cold.takeEvents() }
+
+  /// The rounds of dirty logging since the last call, in order.
+  public func takeDirtyRounds() -> [DirtyRound] { processor.cold.takeDirtyRounds() }
 
   /// Translates an address for an access, and tells each step. It changes what a real access would change, so it is for
   /// the end of a run.
@@ -109,6 +114,7 @@ private protocol ColdProcessor: AnyObject {
   func checkInvariants()
   func finish() throws(ReplayError)
   func takeEvents() -> [Event]
+  func takeDirtyRounds() -> [DirtyRound]
   func explain(_ address: VirtualAddress, _ access: Access) throws(ReplayError) -> [WalkStep]
   func guestTables() -> [UInt64: UInt64]
 }
@@ -130,6 +136,7 @@ private final class ProcessorBox<MMU: Backend & ~Copyable>: ColdProcessor {
   }
 
   func takeEvents() -> [Event] { processor.machine.log.takeEvents() }
+  func takeDirtyRounds() -> [DirtyRound] { processor.machine.log.takeRounds() }
 
   func explain(_ address: VirtualAddress, _ access: Access) throws(ReplayError) -> [WalkStep] {
     try processor.explain(address, access)

@@ -68,7 +68,7 @@ public enum CounterTable {
   ]
 
   /// The columns that came later still: behind `settings`.
-  static let latest: [Column] = shadowing + walks + monitor + designs + kernel + entries
+  static let latest: [Column] = shadowing + walks + monitor + designs + kernel + cycles + dirtyLog + entries
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -146,6 +146,28 @@ public enum CounterTable {
     Column("guest_forks") { $0.guestForks },
   ]
 
+  /// What the cycles were spent on; the parts and the total stand among the early columns.
+  private static let cycles: [Column] = Cycles.items.map { item in
+    Column("cycles_" + item.name) { item.value($0.cycles) }
+  }
+
+  /// The dirty log, and what the hypervisor does to the nested table.
+  private static let dirtyLog: [Column] = [
+    Column("dirty_log_rounds") { $0.dirtyLogRounds },
+    Column("dirty_log_pages") { $0.dirtyLogPages },
+    Column("dirty_log_pages_peak", isLevel: true) { $0.dirtyLogPagesPeak },
+    Column("trace_faults_dirty_log") { $0.traceFaultsDirtyLog },
+    Column("dirty_log_exits") { $0.dirtyLogExits },
+    Column("dirty_log_full") { $0.modificationLogFull },
+    Column("dirty_log_examined") { $0.dirtyLogExamined },
+    Column("dirty_log_cycles") { $0.dirtyLogCycles },
+    Column("nested_split") { $0.nestedSplit },
+    Column("nested_collapsed") { $0.nestedCollapsed },
+    Column("invepts") { $0.invepts },
+    Column("invvpids") { $0.invvpids },
+    Column("exit_flushes") { $0.exitFlushes },
+  ]
+
   /// What became of entries for CR0.WP = 0, and of frames for copy-on-write.
   private static let entries: [Column] = [
     Column("wp_flips") { $0.writeProtectFlips },
@@ -156,21 +178,25 @@ public enum CounterTable {
   /// Every counter, in the order of the columns.
   public static var columns: [Column] { early + late + latest }
 
+  /// The names of all columns, those of the run included.
+  public static var names: [String] {
+    ["trace", "mode", "machine"] + early.map(\.name) + ["seconds", "operations_per_second"] + late.map(\.name)
+      + ["settings"] + latest.map(\.name)
+  }
+
   /// The header line.
-  public static var header: String {
-    CSV.line(
-      ["trace", "mode", "machine"] + early.map(\.name) + ["seconds", "operations_per_second"] + late.map(\.name)
-        + ["settings"] + latest.map(\.name))
+  public static var header: String { CSV.line(names) }
+
+  /// The fields of one run, one a column.
+  public static func fields(_ run: Run) -> [String] {
+    [run.trace, run.mode.rawValue, run.machine] + early.map { String($0.value(run.counters)) }
+      + [Decimal.fixed(run.seconds, digits: 6), String(run.operationsPerSecond)]
+      + late.map { String($0.value(run.counters)) } + [run.settings]
+      + latest.map { String($0.value(run.counters)) }
   }
 
   /// The line of one run.
-  public static func row(_ run: Run) -> String {
-    CSV.line(
-      [run.trace, run.mode.rawValue, run.machine] + early.map { String($0.value(run.counters)) }
-        + [Decimal.fixed(run.seconds, digits: 6), String(run.operationsPerSecond)]
-        + late.map { String($0.value(run.counters)) } + [run.settings]
-        + latest.map { String($0.value(run.counters)) })
-  }
+  public static func row(_ run: Run) -> String { CSV.line(fields(run)) }
 
   /// The whole table.
   public static func csv(_ runs: [Run]) -> String { header + runs.map(row).joined() }

@@ -89,7 +89,7 @@ final class RecordTests: XCTestCase {
     XCTAssertEqual(list.status, 0)
     let names = list.output.split(separator: "\n").filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
       .map { String($0.dropFirst(2)) }
-    XCTAssertEqual(names.count, 14)
+    XCTAssertEqual(names.count, 15)
     let words = ["generate", "gups", "--set", "pages=16", "--set", "updates=1K", "--seed", "5"]
     XCTAssertEqual(try Program.run(words + ["-o", folder.path("a.bin")]).status, 0)
     XCTAssertEqual(try Program.run(words + ["-o", folder.path("a.txt")]).status, 0)

@@ -22,30 +22,28 @@ final class TraceCallsTests: XCTestCase {
     var pages: Range<UInt64>
   }
 
-  private struct Design {
-    var isShadow = true
-    var atMarks: Bool
-    var keepsLarge: Bool
-  }
-
   private static let pageCount: UInt64 = 4
 
   func testEveryCallComesAndNoOther() throws {
     for seed in seeds(40) {
       var random = SplitMix64(seed: seed)
       let watches = watches(&random)
-      var design = Design(atMarks: random.oneIn(2), keepsLarge: random.oneIn(2))
+      let atMarks = random.oneIn(2)
       let steps = (0..<60).map { _ in
         Step(
           page: UInt64(random.below(Int(Self.pageCount))), alias: random.below(3), isStore: random.oneIn(2),
-          isMark: design.atMarks && random.oneIn(8))
+          isMark: atMarks && random.oneIn(8))
       }
-      for isShadow in [true, false] {
-        design.isShadow = isShadow
-        guard try problem(steps, watches, design) != nil else { continue }
-        let least = shrink(steps) { (try? problem($0, watches, design)) != .some(nil) }
-        let what = try problem(least, watches, design) ?? ""
-        XCTFail("MEMLAB_SEED=\(seed), \(design), \(watches), \(least): \(what)")
+      let keys = [
+        "nested.format": random.pick(["ept", "npt"]), "nested.ad": random.pick(["off", "on"]),
+        "nested.page": random.pick(["4K", "2M", "1G"]), "nested.fill": random.pick(["lazy", "eager"]),
+        "trace.when": atMarks ? "marks" : "start", "shadow.large": random.pick(["splinter", "keep"]),
+      ]
+      for mode in [Mode.shadow, .emulatedTLB, .nested] {
+        guard try problem(steps, watches, mode, keys) != nil else { continue }
+        let least = shrink(steps) { (try? problem($0, watches, mode, keys)) != .some(nil) }
+        let what = try problem(least, watches, mode, keys) ?? ""
+        XCTFail("MEMLAB_SEED=\(seed), \(mode), \(keys), \(watches), \(least): \(what)")
       }
     }
   }
@@ -64,7 +62,7 @@ final class TraceCallsTests: XCTestCase {
   }
 
   /// What the model says: at each moment of an access, those who watch it, in the order of ``TraceClient``.
-  private func expected(_ steps: [Step], _ watches: [Watch], _ atMarks: Bool) -> [MemoryTraces.Call] {
+  private func expected(_ steps: [Step], _ watches: [Watch], atMarks: Bool) -> [MemoryTraces.Call] {
     var copied: Set<UInt64> = []
     var isOn = !atMarks
     var calls: [MemoryTraces.Call] = []
@@ -94,9 +92,10 @@ final class TraceCallsTests: XCTestCase {
   }
 
   private func problem(
-    _ steps: [Step], _ watches: [Watch], _ design: Design
+    _ steps: [Step], _ watches: [Watch], _ mode: Mode, _ keys: [String: String]
   ) throws -> String? {
     var guest = Guest()
+    guest.append(.ram, 0x80_0000)
     let flags: EntryFlags = [.present, .writable, .user]
     for page in 0..<Self.pageCount {
       guest.map(0x10000 + page << 12, to: 0x20_0000 + page << 12, flags)
@@ -114,19 +113,21 @@ final class TraceCallsTests: XCTestCase {
         guest.read(va)
       }
     }
-    var configuration = Configuration(mode: design.isShadow ? .shadow : .emulatedTLB, machine: .roomy, guest: .scenario)
-    XCTAssertNil(configuration.settings.set("trace.when", to: design.atMarks ? "marks" : "start"))
-    XCTAssertNil(configuration.settings.set("shadow.large", to: design.keepsLarge ? "keep" : "splinter"))
+    var configuration = Configuration(mode: mode, machine: .roomy, guest: .scenario)
+    configuration.checks = true
+    for (key, value) in keys { XCTAssertNil(configuration.settings.set(key, to: value)) }
     for watch in watches {
       let range =
         String(0x20_0000 + watch.pages.lowerBound << 12, radix: 16) + "+" + String(watch.pages.count << 12, radix: 16)
       XCTAssertNil(configuration.settings.set(watch.key, to: range))
     }
     let found =
-      design.isShadow
-      ? try calls(guest, Processor<ShadowBackend>(configuration))
-      : try calls(guest, Processor<EmulatedTLBBackend>(configuration))
-    let wanted = expected(steps, watches, design.atMarks)
+      switch mode {
+      case .shadow: try calls(guest, Processor<ShadowBackend>(configuration))
+      case .nested: try calls(guest, Processor<NestedBackend>(configuration))
+      default: try calls(guest, Processor<EmulatedTLBBackend>(configuration))
+      }
+    let wanted = expected(steps, watches, atMarks: keys["trace.when"] == "marks")
     if found == wanted { return nil }
     let index = zip(found, wanted).enumerated().first { $0.element.0 != $0.element.1 }?.offset
     return "call \(index ?? min(found.count, wanted.count)) of \(wanted.count): \(found.count) found"
@@ -140,6 +141,8 @@ final class TraceCallsTests: XCTestCase {
     var batch = OperationBatch()
     for item in guest.items { batch.append(item.operation, words: item.words) }
     try processor.replay(batch)
+    processor.checkInvariants()
+    XCTAssertEqual(processor.machine.log.divergences, [])
     return processor.machine.traces.journal ?? []
   }
 }

@@ -9,7 +9,7 @@ final class CopiedFramesTests: XCTestCase {
     XCTAssertGreaterThanOrEqual(names.count, 6)
     for name in names {
       let expected = faults(try replay(name, .native))
-      for mode in [Mode.shadow, .emulatedTLB] {
+      for mode in [Mode.shadow, .emulatedTLB, .nested] {
         let outcome = try replay(name, mode, settings: ["trace.cow=0+4000000", "shadow.large=keep"])
         XCTAssertEqual(outcome.divergences, [], "\(name) \(mode)")
         XCTAssertEqual(faults(outcome), expected, "\(name) \(mode)")

@@ -3,7 +3,8 @@ import Reporting
 import XCTest
 
 /// The hand-written traces say in their comments which counts they must give: `# expect MODE column=value …`, on the
-/// machine of `# machine NAME` with the keys of `# set KEY=VALUE`.
+/// machine of `# machine NAME` with the keys of `# set KEY=VALUE`, in all modes or in
+/// those of `# modes MODE…`.
 final class ScenarioTests: XCTestCase {
   func testEveryScenarioGivesTheCountsThatItNames() throws {
     let names = try Traces.names(".txt")
@@ -14,7 +15,7 @@ final class ScenarioTests: XCTestCase {
   private func check(_ name: String) throws {
     let scenario = try Scenario(name)
     XCTAssertFalse(scenario.expectations.isEmpty, "\(name) expects nothing")
-    for mode in Mode.allCases {
+    for mode in scenario.modes {
       let outcome = try replay(name, mode, machine: scenario.machine, settings: scenario.settings)
       XCTAssertEqual(outcome.divergences, [], "\(name), \(mode)")
       for expectation in scenario.expectations where expectation.mode == mode {
@@ -30,7 +31,7 @@ final class ScenarioTests: XCTestCase {
     for name in try Traces.names(".txt") {
       let scenario = try Scenario(name)
       let native = try replay(name, .native, machine: scenario.machine, settings: scenario.settings).tables
-      for mode in Mode.allCases where mode != .native {
+      for mode in scenario.modes where mode != .native {
         let tables = try replay(name, mode, machine: scenario.machine, settings: scenario.settings).tables
         XCTAssertEqual(native.filter { tables[$0.key] != $0.value }, [:], "\(name), \(mode)")
       }
@@ -41,7 +42,7 @@ final class ScenarioTests: XCTestCase {
   func testTrueFaultsAreTheSameInEveryMode() throws {
     for name in try Traces.names(".txt") {
       let scenario = try Scenario(name)
-      let faults = try Mode.allCases.map { mode in
+      let faults = try scenario.modes.map { mode in
         try replay(name, mode, machine: scenario.machine, settings: scenario.settings).events
           .filter { $0.kind == .trueFault }.map { "\($0.operation) \($0.virtual as Any) \($0.code as Any)" }
       }
@@ -60,6 +61,7 @@ private struct Scenario {
 
   var machine = "skylake"
   var settings: [String] = []
+  var modes = Mode.allCases
   var expectations: [Expectation] = []
 
   init(_ name: String) throws {
@@ -69,6 +71,7 @@ private struct Scenario {
       switch words.first {
       case "machine": machine = words[1]
       case "set": settings.append(words[1])
+      case "modes": modes = try words.dropFirst().map { try XCTUnwrap(Mode(rawValue: $0), "\(name): \(line)") }
       case "expect":
         let mode = try XCTUnwrap(Mode(rawValue: words[1]), "\(name): \(line)")
         for word in words.dropFirst(2) {

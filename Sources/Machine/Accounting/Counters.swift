@@ -44,9 +44,8 @@ public struct Counters: Hashable, Sendable {
   public var tracedPagesPeak: UInt64 = 0
   /// Machine frames in use at most: the guest's memory and the hypervisor's tables.
   public var machineFramesPeak: UInt64 = 0
-  public var cyclesTranslation: UInt64 = 0
-  public var cyclesGuest: UInt64 = 0
-  public var cyclesVirtualization: UInt64 = 0
+  /// Estimated cycles by what they were spent on.
+  public var cycles = Cycles()
   /// Places where the guest met something that the recorded machine, or native, did not show it. Must be 0.
   public var divergences: UInt64 = 0
   /// General-protection faults: accesses to non-canonical addresses.
@@ -145,6 +144,30 @@ public struct Counters: Hashable, Sendable {
   /// Leaves of the emulated TLB given up for want of room.
   public var emulatedTLBEvicted: UInt64 = 0
 
+  /// Rounds of the dirty log, the pages of all of them, and those of the round with most.
+  public var dirtyLogRounds: UInt64 = 0
+  public var dirtyLogPages: UInt64 = 0
+  public var dirtyLogPagesPeak: UInt64 = 0
+  /// Faults on pages that the dirty log watches, whoever else does.
+  public var traceFaultsDirtyLog: UInt64 = 0
+  /// Exits that nothing but the dirty log has caused, its harvests aside: first stores of a round to a page that is
+  /// write-protected, and page-modification logs that were full.
+  public var dirtyLogExits: UInt64 = 0
+  /// Of these, the page-modification logs that were full.
+  public var modificationLogFull: UInt64 = 0
+  /// Entries that harvests have looked at.
+  public var dirtyLogExamined: UInt64 = 0
+  /// Cycles of all this, which are among ``cyclesVirtualization``.
+  public var dirtyLogCycles: UInt64 = 0
+  /// Large nested pages that were split, a table each, and tables that were collapsed into a larger page.
+  public var nestedSplit: UInt64 = 0
+  public var nestedCollapsed: UInt64 = 0
+  /// INVEPTs of the hypervisor (under NPT: flushes of the guest's ASID), one for each virtual CPU that had to make one.
+  public var invepts: UInt64 = 0
+  /// INVVPIDs of the hypervisor, one for each virtual CPU that was given a VPID.
+  public var invvpids: UInt64 = 0
+  /// Flushes of untagged entries by exits from a guest without VPID.
+  public var exitFlushes: UInt64 = 0
   /// Faults that made a read-only entry one that the supervisor may store to (CR0.WP = 0), and that made it the user's
   /// again.
   public var writeProtectFlips: UInt64 = 0
@@ -157,5 +180,8 @@ public struct Counters: Hashable, Sendable {
   public var accesses: UInt64 { loads + stores + fetches }
   public var hiddenFaults: UInt64 { hiddenFill + hiddenTrace + hiddenDirty + hiddenHost + hiddenOther }
   public var exits: UInt64 { exitFault + exitCR3 + exitInvlpg + exitHypercall + exitOther + exitInterrupt }
+  public var cyclesTranslation: UInt64 { cycles.translation }
+  public var cyclesGuest: UInt64 { cycles.guest }
+  public var cyclesVirtualization: UInt64 { cycles.virtualization }
   public var cyclesTotal: UInt64 { cyclesTranslation + cyclesGuest + cyclesVirtualization }
 }

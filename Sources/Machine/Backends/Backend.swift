@@ -70,6 +70,18 @@ protocol Backend: ~Copyable {
   /// The trace hints that a page is no longer reachable as a table.
   mutating func gone(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
+  /// Why stores cannot be logged as the settings ask; nil if they can.
+  static func dirtyLogProblem(_ settings: Settings) -> String?
+
+  /// Dirty logging has begun in a machine that has started: no more store may pass unseen.
+  mutating func beganDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// A round of dirty logging ends: the log must have all its pages, and see the next store to each.
+  mutating func harvestDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// Dirty logging has ended.
+  mutating func endedDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
   /// The replay has ended.
   mutating func finish(_ machine: inout MachineState)
 
@@ -127,6 +139,14 @@ extension Backend where Self: ~Copyable {
   }
 
   mutating func gone(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  static func dirtyLogProblem(_ settings: Settings) -> String? { nil }
+
+  mutating func beganDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  mutating func harvestDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  mutating func endedDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 
   mutating func finish(_ machine: inout MachineState) {}
 

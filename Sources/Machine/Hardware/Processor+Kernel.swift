@@ -56,6 +56,10 @@ extension Processor: KernelPort where MMU: ~Copyable {
       backend.sawStore(to: page.address, &cpus.running, &machine)
       backend.storedUnknown(page.address, &cpus.running, &machine)
     }
+    if !hasDirectMap {
+      machine.markStored(page)
+      machine.observer?.used(page)
+    }
   }
 
   mutating func contents(of page: PPN) -> UInt64 {

@@ -22,6 +22,8 @@ extension Processor where MMU: ~Copyable {
       storeWasPerformed = true
       storeWasEmulated = machine.traces.seesStores(to: store.address.page)
       if storeWasEmulated { backend.sawStore(to: store.address, &cpus.running, &machine) }
+      machine.markStored(store.address.page)
+      machine.observer?.used(store.address.page)
       leaveMonitor()
     }
     guard storeWasPerformed else { return }
@@ -106,6 +108,7 @@ extension Processor where MMU: ~Copyable {
   /// Ends the replay: carries out what has waited, and lets the backend book what it still holds.
   mutating func end() throws(ReplayError) {
     try settlePending()
+    endDirtyLog()
     backend.finish(&machine)
   }
 

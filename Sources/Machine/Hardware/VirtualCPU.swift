@@ -29,8 +29,12 @@ struct VirtualCPU: ~Copyable {
   let pageWalks: PageWalkCache
   /// Of the nested table; empty in other modes.
   var nested: NestedCaches
-  /// VPID and PCID as in ``TLBEntry/tag``.
+  /// Nested table, VPID and PCID as in ``TLBEntry/tag``.
   var context: UInt64 = 0
+  /// Whose translations the CPU makes: part of ``context``.
+  private(set) var owner = TranslationOwner()
+  /// Nested tables that the CPU has run with, 0 for none: entries may be of any of them.
+  private(set) var nestedTables: [UInt64] = [0]
   /// An access has been made: register loads from now on are instructions, before it they set the state.
   var hasStarted = false
   /// The page last translated by a fetch [1] or for data [0]: its entry is the latest of its set, so that another access
@@ -56,6 +60,15 @@ struct VirtualCPU: ~Copyable {
     hardwareControls = guestControls
     flushClock = machine.flushClock
     setHardwareControls(guestControls)
+  }
+
+  /// Runs somebody else from now on, whose entries are told from all others'.
+  mutating func run(_ owner: TranslationOwner) {
+    self.owner = owner
+    if !nestedTables.contains(owner.nestedTable) { nestedTables.append(owner.nestedTable) }
+    context = owner.raw | context & TLBEntry.pcidMask
+    nested.table = owner.nestedTable
+    forgetLastPages()
   }
 
   /// The entry that the first TLB level has for a page, 0 if none.

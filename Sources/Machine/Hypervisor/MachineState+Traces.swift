@@ -45,7 +45,9 @@ extension MachineState {
   /// watches, and those are called who want to be before.
   mutating func beginTraced(_ address: PhysicalAddress, isStore: Bool) {
     let moments: TraceMoments = isStore ? [.beforeWrite, .afterWrite] : .beforeRead
-    for client in traces.watchers(of: address.page, moments) { counters[keyPath: client.faults] += 1 }
+    let watchers = traces.watchers(of: address.page, moments)
+    for client in watchers { counters[keyPath: client.faults] += 1 }
+    if watchers == [.dirtyLog] { noteLogExit() }
     call(isStore ? .beforeWrite : .beforeRead, address)
   }
 
@@ -57,7 +59,7 @@ extension MachineState {
   /// Books and pays for a guest entry that the hypervisor looks at in passing.
   mutating func countExamined() {
     counters.entriesExamined += 1
-    counters.cyclesVirtualization += description.costs.examine
+    counters.cycles.examine += description.costs.examine
   }
 
   /// A store to a watched page has been carried out. The backend's own part comes after this. Returns whether what was
@@ -76,6 +78,7 @@ extension MachineState {
       case .device, .readOnlyMemory, .shadowTables: break
       case .copyOnWrite: copyFrame(of: address.page)
       case .frameBuffer: noteRow(address)
+      case .dirtyLog: release(address.page)
       case .translations:
         traces.unwatch(address.page, for: .translations)
         counters.translationsInvalidated += 1
@@ -101,6 +104,7 @@ extension TraceClient {
     case .readOnlyMemory: \.traceFaultsROM
     case .copyOnWrite: \.traceFaultsCopyOnWrite
     case .frameBuffer: \.traceFaultsFrameBuffer
+    case .dirtyLog: \.traceFaultsDirtyLog
     case .translations: \.traceFaultsTranslations
     case .shadowTables: \.traceFaultsShadow
     }

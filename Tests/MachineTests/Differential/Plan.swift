@@ -27,6 +27,8 @@ struct Plan {
   var seed: UInt64
   var nested = NestedSettings()
   var isNestedTableEager = false
+  /// Dirty logging of nested paging; the other modes know write protection alone.
+  var dirtyLog = DirtyLogSettings()
   /// Turns CR4.SMAP on and off, with EFLAGS.AC clear.
   var hasSMAP = false
   /// Marks begin and end the memory traces.
@@ -59,6 +61,7 @@ struct Plan {
     nested.isTLBForTablesOnly = random.oneIn(3)
     nested.areStructuresForTablesOnly = random.oneIn(3)
     isNestedTableEager = random.oneIn(4) && nested.page == .huge
+    drawDirtyLog(&random)
     guard hasCaches else { return }
     if random.oneIn(2) { machine.nestedTLB = [TLBGeometry(PageSize.allCases, sets: 1, ways: 1 + random.below(6))] }
     if random.oneIn(2) { machine.nestedStructureCaches = [2: 1 + random.below(4), 3: 2, 4: 1] }
@@ -66,6 +69,20 @@ struct Plan {
     machine.pagingStructureCaches = [:]
     machine.nestedStructureCaches = [:]
     machine.pageWalkCache = PageWalkCacheGeometry(entries: random.pick([1, 3, 8, 24, 100]), cycles: 2)
+  }
+
+  private mutating func drawDirtyLog(_ random: inout SplitMix64) {
+    guard random.oneIn(2) else { return }
+    let hasDirtyBits = nested.hasAccessedDirty || nested.format == .npt
+    var methods = [DirtyLogMethod.writeProtection]
+    if hasDirtyBits { methods.append(.dirtyBits) }
+    if hasDirtyBits && nested.format == .ept { methods.append(.modificationLog) }
+    dirtyLog.method = random.pick(methods)
+    dirtyLog.interval = random.pick([1, 7, 30, 1000])
+    dirtyLog.rounds = random.pick([0, 0, 1, 3])
+    // Pages are small from the start, or large ones are split on the way.
+    isNestedTableEager = false
+    if nested.page != .huge && random.oneIn(2) { dirtyLog.start = 1 + random.below(120) }
   }
 
   /// Steps of a random length: each is its kind and the dice that decide its particulars.

@@ -9,7 +9,7 @@ extension DirectBackend {
     guard !isBuilding else { return }
     machine.counters.hypercalls += 1
     machine.counters.exitHypercall += 1
-    machine.counters.cyclesVirtualization += machine.description.costs.hypercall
+    machine.counters.cycles.hypercall += machine.description.costs.hypercall
     guard machine.log.recordsEvents else { return }
     var event = Event(operation: machine.operation, cpu: cpu, kind: .hypercall, cause: name)
     event.physical = address
@@ -27,7 +27,7 @@ extension DirectBackend {
     countHypercall("mmu_update", machine.physicalAddress(place), value, failure, &machine, cpu.index)
     if !isBuilding {
       machine.counters.mmuUpdates += 1
-      machine.counters.cyclesVirtualization += machine.description.costs.validation
+      machine.counters.cycles.validation += machine.description.costs.validation
       if failure != nil { machine.counters.mmuUpdatesRejected += 1 }
     }
     return failure == nil

@@ -81,3 +81,17 @@ extension EmulatedTLBBackend {
     if capacity > 0 { queues[id.cpu]?.remove(place) }
   }
 }
+
+/// Nobody has written down where a page is mapped, so rights are taken by emptying all tables, as the guest's flushes do.
+extension EmulatedTLBBackend {
+  mutating func beganDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState) { dropEverything(&cpu, &machine) }
+
+  mutating func harvestDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    if !machine.watchReleased().isEmpty { dropEverything(&cpu, &machine) }
+  }
+
+  private mutating func dropEverything(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    for id in contexts.keys.sorted(by: { ($0.cpu, $0.tag) < ($1.cpu, $1.tag) }) { dropAll(id, &cpu, &machine) }
+    machine.flushAllCPUs(&cpu)
+  }
+}
