@@ -12,6 +12,8 @@ struct MachineState: ~Copyable {
   var walkCache: WalkCache
   var counters = Counters()
   var traces = MemoryTraces()
+  /// The traces that the settings ask for are in force.
+  var areTracesOn: Bool
   /// What the processor's virtualization makes of each class of intercepted operations.
   let tolls: Tolls
   /// The monitor has an address space of its own, and no tags tell its TLB entries from the guest's.
@@ -64,6 +66,7 @@ struct MachineState: ~Copyable {
     flushesAtExits = sharesSpace && monitor.hiding == .addressSpace && !monitor.hasTags
     guardedRange = sharesSpace && monitor.hiding == .protection ? range : nil
     truncatedRange = sharesSpace && monitor.hiding == .truncation ? range : nil
+    areTracesOn = !settings.traces.beginAtMark
     physmap = Physmap(isIdentity: configuration.mode == .native)
     let walkCaches = settings.walkCaches == .none ? [] : description.walkCaches
     walkCache = WalkCache(walkCaches, memory: description.costs.memory)

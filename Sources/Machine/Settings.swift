@@ -65,6 +65,8 @@ public struct TraceSettings: Hashable, Sendable {
   public var readOnlyMemory: PhysicalRange?
   public var copyOnWrite: PhysicalRange?
   public var frameBuffer: PhysicalRange?
+  /// They begin at the first mark of the trace, end at the second, and so on, instead of being there from the start.
+  public var beginAtMark = false
   /// Bytes of one row of the frame buffer.
   public var frameBufferRow = 4096
 }

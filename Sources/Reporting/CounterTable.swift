@@ -69,7 +69,7 @@ public enum CounterTable {
 
   /// The columns that came later still: behind `settings`.
   static let latest: [Column] =
-    shadowing + walks + monitor + designs + kernel + cycles + dirtyLog + moves + softwareTLB
+    shadowing + walks + monitor + designs + kernel + cycles + dirtyLog + moves + softwareTLB + entries
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -187,6 +187,13 @@ public enum CounterTable {
     Column("invepts") { $0.invepts },
     Column("invvpids") { $0.invvpids },
     Column("exit_flushes") { $0.exitFlushes },
+  ]
+
+  /// What became of entries for CR0.WP = 0, and of frames for copy-on-write.
+  private static let entries: [Column] = [
+    Column("wp_flips") { $0.writeProtectFlips },
+    Column("wp_flips_back") { $0.writeProtectFlipsBack },
+    Column("frames_copied") { $0.framesCopied },
   ]
 
   /// Every counter, in the order of the columns.

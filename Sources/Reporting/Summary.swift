@@ -143,9 +143,12 @@ public enum Summary {
     table.sum("  in per cent of guest tables, peak") { $0.bloatPeak }
     table.sum("large shadow leaves made") { $0.shadowLargeMade }
     table.sum("  broken up for a trace") { $0.shadowLargeBroken }
+    table.sum("read-only entries turned for CR0.WP = 0") { $0.writeProtectFlips }
+    table.sum("  and turned back") { $0.writeProtectFlipsBack }
     table.sum("entries examined in passing") { $0.entriesExamined }
     table.sum("shadow entries made ahead") { $0.prefetched }
     table.sum("  used") { $0.prefetchedUsed }
+    table.sum("frames copied on write") { $0.framesCopied }
     table.sum("traced pages, peak") { $0.tracedPagesPeak }
     table.sum("machine frames, peak") { $0.machineFramesPeak }
   }

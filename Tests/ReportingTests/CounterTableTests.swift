@@ -35,7 +35,8 @@ final class CounterTableTests: XCTestCase {
       dirty_log_rounds,dirty_log_pages,dirty_log_pages_peak,trace_faults_dirty_log,dirty_log_exits,dirty_log_full,\
       dirty_log_examined,dirty_log_cycles,nested_split,nested_collapsed,invepts,invvpids,exit_flushes,\
       guest_write_backs,guest_moved_pages,itlb_l1_misses,dtlb_l1_misses,tlb_refills,tlb_invalid,tlb_modified,\
-      refill_refs,tlb_probes,tlb_random_writes,tlb_indexed_writes,hidden_refills
+      refill_refs,tlb_probes,tlb_random_writes,tlb_indexed_writes,hidden_refills,\
+      wp_flips,wp_flips_back,frames_copied
 
       """)
   }

@@ -85,7 +85,7 @@ public struct Counters: Hashable, Sendable {
   public var guestTablePages: UInt64 = 0
   /// Hidden faults of shadow paging and of the emulated TLB by cause, which add up to all of them: a table above the leaf
   /// was missing; the leaf was; it was and the guest's A was clear; the guest's D was clear; a memory trace; a store that
-  /// only CR0.WP = 0 allows; a device; entries with fewer rights than the guest's have by now.
+  /// only CR0.WP = 0 allows, or an entry that was turned for one; a device; entries with fewer rights than the guest's have by now.
   public var causeTable: UInt64 = 0
   public var causeLeaf: UInt64 = 0
   public var causeAccessed: UInt64 = 0
@@ -189,6 +189,12 @@ public struct Counters: Hashable, Sendable {
   public var invvpids: UInt64 = 0
   /// Flushes of untagged entries by exits from a guest without VPID.
   public var exitFlushes: UInt64 = 0
+  /// Faults that made a read-only entry one that the supervisor may store to (CR0.WP = 0), and that made it the user's
+  /// again.
+  public var writeProtectFlips: UInt64 = 0
+  public var writeProtectFlipsBack: UInt64 = 0
+  /// Pages that copy-on-write gave a frame of their own.
+  public var framesCopied: UInt64 = 0
 
   public init() {}
 

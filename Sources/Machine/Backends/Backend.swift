@@ -40,6 +40,9 @@ protocol Backend: ~Copyable {
   /// A store through no mapping is about to be made to a watched page.
   mutating func sawStore(to address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
+  /// The memory traces of the settings begin, or end, at this operation.
+  mutating func switchTraces(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
   /// Code of the guest's kernel on a page is being translated: stores to it must be seen from now on.
   mutating func translated(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
@@ -124,6 +127,8 @@ extension Backend where Self: ~Copyable {
   ) {}
 
   mutating func sawStore(to address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  mutating func switchTraces(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 
   mutating func translated(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 

@@ -34,7 +34,7 @@ extension Processor where MMU: ~Copyable {
       let code = PageFaultCode(rawValue: UInt32(truncatingIfNeeded: batch.words[payload]))
       try expectFault(VirtualAddress(operation.address), code)
     case .interrupt: interrupt(operation)
-    case .mark: break
+    case .mark: mark()
     case .readBack: try readBack(PhysicalAddress(operation.address))
     case .cpu: cpus.run(Int(operation.address), &machine)
     case .vm:
@@ -45,6 +45,13 @@ extension Processor where MMU: ~Copyable {
       guard machine.guest == .process else { throw error("'\(operation.kind)', which is for process traces") }
       try carryOutProcess(operation, batch)
     }
+  }
+
+  /// A mark begins the memory traces or ends them, if the settings say so.
+  private mutating func mark() {
+    guard machine.settings.traces.beginAtMark else { return }
+    machine.areTracesOn.toggle()
+    if hasStarted { backend.switchTraces(&cpus.running, &machine) }
   }
 
   private func unsupported(_ what: String) -> ReplayError {

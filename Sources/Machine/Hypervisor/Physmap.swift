@@ -3,8 +3,8 @@ internal import Paging
 /// Where the guest's physical memory lies in machine memory (P2M), and its inverse (M2P).
 ///
 /// Physical memory is backed from the start, in runs of 1 GiB: the first region that is used gets the second GiB of
-/// machine memory, and so on; the first, and whatever else they need, belongs to the hypervisor's own frames. On a bare
-/// machine the two spaces are one.
+/// machine memory, and so on; the first, and whatever else they need, belongs to the hypervisor's own frames. A page may
+/// be given another frame later. On a bare machine the two spaces are one.
 struct Physmap {
   let isIdentity: Bool
   /// Machine region of each physical region in use.
@@ -13,11 +13,16 @@ struct Physmap {
   private var physicalRegions: [UInt64?] = []
   /// The pair of regions used last.
   private var latest: (physical: UInt64, machine: UInt64) = (.max, 0)
+  /// Pages that have been given another frame than the one in their region, and the inverse.
+  private var movedFrames: [PPN: MPN] = [:]
+  private var movedPages: [MPN: PPN] = [:]
+  /// The 2 MiB and the 1 GiB that have such a page.
+  private var movedRegions: [PageSize: Set<UInt64>] = [:]
   private var freeFrames: [MPN] = []
   private var nextFrame: UInt64 = 0
   /// Free frames for tables larger than a page.
   private var block: Range<UInt64> = 0..<0
-  /// Frames that the hypervisor holds for itself.
+  /// Frames that the hypervisor holds for itself, or gave to pages that had another.
   private(set) var ownFrames: UInt64 = 0
   private(set) var ownFramesPeak: UInt64 = 0
 
@@ -36,6 +41,7 @@ struct Physmap {
   /// The machine page behind a physical page.
   mutating func machine(_ page: PPN) -> MPN {
     if isIdentity { return MPN(page.raw) }
+    if !movedFrames.isEmpty, let frame = movedFrames[page] { return frame }
     let region = page.raw >> Self.regionShift
     if region != latest.physical {
       let machine = machineRegions[region] ?? claimRegion(for: region)
@@ -52,17 +58,30 @@ struct Physmap {
 
   /// Whether one machine page of a size is behind the physical one that begins with a page.
   mutating func isWhole(_ first: PPN, _ size: PageSize) -> Bool {
+    if size > .small, movedRegions[size]?.contains(first.raw / size.pages) == true { return false }
     let machine = machine(first)
     // The regions have the size of the largest page.
     return machine.first(of: size) == machine
   }
 
+  /// Puts another frame behind a physical page; returns it. What the old one holds stays there.
+  mutating func move(_ page: PPN) -> MPN {
+    if let old = movedFrames[page] { movedPages[old] = nil }
+    let frame = allocateFrame()
+    movedFrames[page] = frame
+    movedPages[frame] = page
+    for size in [PageSize.large, .huge] { movedRegions[size, default: []].insert(page.raw / size.pages) }
+    return frame
+  }
+
   /// The physical page that a machine page backs, nil for the hypervisor's own frames.
   func physical(_ page: MPN) -> PPN? {
     if isIdentity { return PPN(page.raw) }
+    if !movedPages.isEmpty, let moved = movedPages[page] { return moved }
     let region = page.raw >> Self.regionShift
     guard region < UInt64(physicalRegions.count), let physical = physicalRegions[Int(region)] else { return nil }
-    return PPN(physical << Self.regionShift | page.raw & (1 << Self.regionShift - 1))
+    let found = PPN(physical << Self.regionShift | page.raw & (1 << Self.regionShift - 1))
+    return movedFrames.isEmpty || movedFrames[found] == nil ? found : nil
   }
 
   /// A machine frame for the hypervisor itself; its contents are whatever they were.

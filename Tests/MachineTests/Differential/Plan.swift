@@ -29,6 +29,10 @@ struct Plan {
   var isNestedTableEager = false
   /// Dirty logging of nested paging; the other modes know write protection alone.
   var dirtyLog = DirtyLogSettings()
+  /// Turns CR4.SMAP on and off, with EFLAGS.AC clear.
+  var hasSMAP = false
+  /// Marks begin and end the memory traces.
+  var hasMarks = false
 
   init(_ flavour: Flavour, seed: UInt64, machine: MachineDescription? = nil) {
     var random = SplitMix64(seed: seed &* 0x1000_0001)
@@ -43,6 +47,8 @@ struct Plan {
     let drawn = random.pick([MachineDescription.roomy, .roomy, .tight, .plainTLB, .bareFiveLevels])
     self.machine = machine ?? drawn
     drawNested(&random, hasCaches: machine == nil)
+    hasSMAP = flavour != .direct && random.oneIn(3)
+    hasMarks = random.oneIn(3)
   }
 
   /// The settings of nested paging, and its caches.
@@ -91,7 +97,7 @@ extension Plan {
   /// so no table may be out of step.
   private func drawnKeys(isExact: Bool) -> [(String, String)] {
     var random = SplitMix64(seed: seed &* 0x2000_0003)
-    var keys = [("emulated-tlb.globals", random.pick(["drop", "keep"]))]
+    var keys = [("emulated-tlb.globals", random.pick(["drop", "keep"])), ("guest.ac", hasSMAP ? "0" : "1")]
     if random.oneIn(4) { return keys }
     let onStore = random.pick(["invalidate", "update", "unsync"])
     keys.append(("shadow.store", isExact && onStore == "unsync" ? "update" : onStore))
@@ -100,8 +106,10 @@ extension Plan {
     keys.append(("shadow.evict", random.pick(["oldest", "lru"])))
     keys.append(("shadow.unshadow", random.pick(["off", "user", "misaligned", "zeros", "flood", "all"])))
     keys.append(("shadow.large", random.pick(["splinter", "keep"])))
+    keys.append(("shadow.wp", random.pick(["emulate", "flip"])))
     keys.append(("shadow.zeros", random.pick(["1", "2"])))
     keys.append(("shadow.flood", random.pick(["1", "3"])))
+    keys.append(("trace.when", hasMarks ? "marks" : "start"))
     if random.oneIn(4) { keys.append(("trace.device", "200000+1000")) }
     if random.oneIn(4) { keys.append(("trace.cow", random.pick(["201000+1000", "100000+4000"]))) }
     if random.oneIn(4) { keys.append(("trace.frame-buffer", "102000+3000")) }

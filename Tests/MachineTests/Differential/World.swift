@@ -99,6 +99,7 @@ struct World {
     case .loadCR3: loadCR3()
     case .flip: flipSomething()
     case .cpu: switchCPU(random.below(cpus.count))
+    case .invalidate where plan.hasMarks && random.oneIn(2): guest.append(.mark)
     case .invalidate: guest.invlpg(random.pick(pages) + UInt64(random.below(4096)))
     }
   }
@@ -118,6 +119,7 @@ struct World {
     walker.writeProtect = registers.cr0 >> 16 & 1 == 1
     walker.noExecuteEnable = registers.efer >> 11 & 1 == 1
     walker.smep = registers.cr4 >> 20 & 1 == 1
+    walker.smap = registers.cr4 >> 21 & 1 == 1
     return walker
   }
 

@@ -58,6 +58,21 @@ extension EmulatedTLBBackend {
     }
   }
 
+  mutating func dropMappings(of page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    let frame = machine.physmap.machine(page)
+    for (id, context) in contexts {
+      for table in context.tables where table.level == 1 {
+        for index in 0..<512 {
+          let place = table.frame.entryAddress(index: index)
+          let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
+          if entry.isPresent && entry.frame == frame { dropLeaf(place, id, &machine) }
+        }
+      }
+    }
+    // A processor may have read the page by a leaf that is gone already.
+    machine.flushAllCPUs(&cpu)
+  }
+
   private mutating func dropLeaf(_ place: MachineAddress, _ id: ContextID, _ machine: inout MachineState) {
     let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
     guard entry.isPresent else { return }

@@ -2,12 +2,42 @@ internal import Paging
 
 /// Memory traces: rights that the nested table withholds, by page, whatever the virtual address.
 extension NestedBackend {
+  /// The traces that the settings ask for begin, or end, while pages are mapped: their entries follow.
+  mutating func switchTraces(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    var hasChanged = false
+    for (page, client, moments) in machine.wantedTraces() {
+      let old =
+        machine.areTracesOn
+        ? machine.traces.watch(page, moments, for: client) : machine.traces.unwatch(page, for: client)
+      let new = machine.traces.protection(of: page)
+      if new == .none {
+        if old != .none { unprotected(page, &cpu, &machine) }
+        continue
+      }
+      hasChanged = table.isolate(page, &machine) || hasChanged
+      hasChanged = table.adjust(page, &machine) || hasChanged
+    }
+    machine.counters.tracedPagesPeak = UInt64(machine.traces.pagesPeak)
+    if hasChanged { machine.flushAllCPUs(&cpu) }
+  }
+
+  /// An access to a watched page has been seen, and is not carried out yet. The page may get another frame by that.
+  private mutating func begin(
+    _ address: PhysicalAddress, isStore: Bool, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    let old = machine.physmap.machine(address.page)
+    machine.beginTraced(address, isStore: isStore)
+    guard machine.physmap.machine(address.page) != old else { return }
+    table.fill(address.page, upTo: .small, &machine)
+    machine.flushAllCPUs(&cpu)
+  }
+
   /// The guest's access to a page that somebody watches.
   mutating func resolveTraced(
     _ fault: HardwareFault, _ nested: NestedFault, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> Resolution {
     let (page, costs) = (nested.place.page, machine.description.costs)
-    machine.beginTraced(nested.place, isStore: fault.access.isStore)
+    begin(nested.place, isStore: fault.access.isStore, &cpu, &machine)
     let isFree = NestedRights(machine.traces.protection(of: page)).isSuperset(of: nested.needed)
     machine.count(.trace, fault, page, cost: isFree ? costs.fill : costs.emulation, cpu.index)
     // Other kinds of access may pass from now on.
@@ -65,7 +95,8 @@ extension NestedBackend {
     guard !machine.isDevice(page), fault.access.isStore ? protection != .none : protection == .notPresent else {
       return
     }
-    machine.beginTraced(PhysicalAddress(page.address.raw | fault.address.offset), isStore: fault.access.isStore)
+    begin(
+      PhysicalAddress(page.address.raw | fault.address.offset), isStore: fault.access.isStore, &cpu, &machine)
     if machine.traces.protection(of: page) == .none { unprotected(page, &cpu, &machine) }
   }
 
@@ -77,7 +108,7 @@ extension NestedBackend {
   }
 
   mutating func sawStore(to address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
-    machine.beginTraced(address, isStore: true)
+    begin(address, isStore: true, &cpu, &machine)
     if machine.traces.protection(of: address.page) == .none { unprotected(address.page, &cpu, &machine) }
     machine.count(.trace, nil, address.page, cost: machine.description.costs.emulation, cpu.index)
   }
