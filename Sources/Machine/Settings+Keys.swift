@@ -1,6 +1,6 @@
 extension Settings {
   /// Every key there is, in the order in which they are listed.
-  public static let keys: [Key] = generalKeys + nestedKeys + monitorKeys + guestKeys
+  public static let keys: [Key] = generalKeys + nestedKeys + monitorKeys + guestKeys + directKeys
 
   private static let generalKeys: [Key] = [
     .word("guest.ac", ["1", "0"], "EFLAGS.AC as the guest's kernel sees it; 0 lets SMAP refuse") {

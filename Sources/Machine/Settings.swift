@@ -27,6 +27,8 @@ public struct Settings: Hashable, Sendable {
   var nested = NestedSettings()
   /// The keys of the modelled guest kernel.
   var guest = GuestSettings()
+  /// The keys of direct paging.
+  var direct = DirectSettings()
 
   public init() {}
 

@@ -68,7 +68,7 @@ public enum CounterTable {
   ]
 
   /// The columns that came later still: behind `settings`.
-  static let latest: [Column] = shadowing + walks + monitor + designs + kernel
+  static let latest: [Column] = shadowing + walks + monitor + designs + kernel + direct
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -144,6 +144,13 @@ public enum CounterTable {
     Column("guest_large_pages") { $0.guestLargePages },
     Column("guest_large_splits") { $0.guestLargePageSplits },
     Column("guest_forks") { $0.guestForks },
+  ]
+
+  /// The hypercalls of direct paging.
+  private static let direct: [Column] = [
+    Column("mmu_update_calls") { $0.mmuUpdateCalls },
+    Column("exits_saved") { $0.exitsSaved },
+    Column("hypercall_continuations") { $0.hypercallContinuations },
   ]
 
   /// Every counter, in the order of the columns.

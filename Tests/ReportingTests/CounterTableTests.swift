@@ -26,7 +26,7 @@ final class CounterTableTests: XCTestCase {
       entries_examined,\
       guest_minor_faults,guest_major_faults,guest_signals,guest_demand_pages,guest_zero_maps,guest_fault_around,\
       guest_copies,guest_copy_reuses,guest_reclaimed,guest_swap_outs,guest_swap_ins,guest_large_pages,\
-      guest_large_splits,guest_forks
+      guest_large_splits,guest_forks,mmu_update_calls,exits_saved,hypercall_continuations
 
       """)
   }

@@ -145,6 +145,12 @@ public struct Counters: Hashable, Sendable {
   /// Leaves of the emulated TLB given up for want of room.
   public var emulatedTLBEvicted: UInt64 = 0
 
+  /// Hypercalls that asked for changes of entries, and the exits that were saved by asking for several at once.
+  public var mmuUpdateCalls: UInt64 = 0
+  public var exitsSaved: UInt64 = 0
+  /// Times that a hypercall was interrupted and continued.
+  public var hypercallContinuations: UInt64 = 0
+
   public init() {}
 
   public var accesses: UInt64 { loads + stores + fetches }

@@ -21,7 +21,14 @@ struct Physmap {
   private(set) var ownFrames: UInt64 = 0
   private(set) var ownFramesPeak: UInt64 = 0
 
+  /// Where the guest's pages and the machine's frames are that have changed hands since, nil: nowhere. Direct paging alone.
+  private var movedPages: [PPN: MPN?] = [:]
+  private var movedFrames: [MPN: PPN?] = [:]
+
   private static var regionShift: UInt64 { 18 }
+
+  /// What P2M has for a page that the guest has given back: no frame of any machine (`INVALID_P2M_ENTRY`).
+  static var noFrame: MPN { MPN(0xff_ffff_ffff) }
 
   init(isIdentity: Bool) {
     self.isIdentity = isIdentity
@@ -36,6 +43,7 @@ struct Physmap {
   /// The machine page behind a physical page.
   mutating func machine(_ page: PPN) -> MPN {
     if isIdentity { return MPN(page.raw) }
+    if !movedPages.isEmpty, let moved = movedPages[page] { return moved ?? Self.noFrame }
     let region = page.raw >> Self.regionShift
     if region != latest.physical {
       let machine = machineRegions[region] ?? claimRegion(for: region)
@@ -60,9 +68,34 @@ struct Physmap {
   /// The physical page that a machine page backs, nil for the hypervisor's own frames.
   func physical(_ page: MPN) -> PPN? {
     if isIdentity { return PPN(page.raw) }
+    if !movedFrames.isEmpty, let moved = movedFrames[page] { return moved }
+    return builtPage(page)
+  }
+
+  /// The physical page that a machine page backed at first, nil for the hypervisor's own frames.
+  func builtPage(_ page: MPN) -> PPN? {
     let region = page.raw >> Self.regionShift
     guard region < UInt64(physicalRegions.count), let physical = physicalRegions[Int(region)] else { return nil }
     return PPN(physical << Self.regionShift | page.raw & (1 << Self.regionShift - 1))
+  }
+
+  /// Whether a machine page is memory of any kind, or of a device.
+  func isMemory(_ page: MPN) -> Bool { isIdentity || page.raw >> Self.regionShift < UInt64(physicalRegions.count) }
+
+  /// A frame is the guest's no more: its page has none.
+  mutating func remove(_ frame: MPN) {
+    guard !isIdentity else { return }
+    if let page = physical(frame) { movedPages.updateValue(nil, forKey: page) }
+    movedFrames.updateValue(nil, forKey: frame)
+  }
+
+  /// A frame backs a page of the guest from now on.
+  mutating func put(_ frame: MPN, behind page: PPN) {
+    guard !isIdentity else { return }
+    let before = machine(page)
+    if before != Self.noFrame { movedFrames.updateValue(nil, forKey: before) }
+    movedPages.updateValue(frame, forKey: page)
+    movedFrames.updateValue(page, forKey: frame)
   }
 
   /// A machine frame for the hypervisor itself; its contents are whatever they were.
