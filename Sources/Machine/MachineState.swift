@@ -129,6 +129,12 @@ struct MachineState: ~Copyable {
     noteShadowPages(0)
   }
 
+  /// A page has lost its frame, and what it held.
+  mutating func forgetTable(_ page: PPN) {
+    tableLevels[page] = nil
+    counters.guestTablePages = UInt64(tableLevels.count)
+  }
+
   /// Books shadow pages that were made or, negative, given up: memory bloat is what they are to the guest's own tables.
   mutating func noteShadowPages(_ change: Int) {
     counters.shadowPages = UInt64(Int(counters.shadowPages) + change)

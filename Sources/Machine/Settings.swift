@@ -29,6 +29,8 @@ public struct Settings: Hashable, Sendable {
   var dirtyLog = DirtyLogSettings()
   /// The keys of the modelled guest kernel.
   var guest = GuestSettings()
+  /// The keys of direct paging.
+  var direct = DirectSettings()
 
   /// Entries of the processor's software-managed TLB that the hypervisor keeps for itself.
   var reservedTLBEntries = 8

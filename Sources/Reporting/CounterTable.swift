@@ -69,7 +69,7 @@ public enum CounterTable {
 
   /// The columns that came later still: behind `settings`.
   static let latest: [Column] =
-    shadowing + walks + monitor + designs + kernel + cycles + dirtyLog + moves + softwareTLB + entries
+    shadowing + walks + monitor + designs + kernel + cycles + dirtyLog + moves + softwareTLB + entries + direct
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -194,6 +194,13 @@ public enum CounterTable {
     Column("wp_flips") { $0.writeProtectFlips },
     Column("wp_flips_back") { $0.writeProtectFlipsBack },
     Column("frames_copied") { $0.framesCopied },
+  ]
+
+  /// The hypercalls of direct paging.
+  private static let direct: [Column] = [
+    Column("mmu_update_calls") { $0.mmuUpdateCalls },
+    Column("exits_saved") { $0.exitsSaved },
+    Column("hypercall_continuations") { $0.hypercallContinuations },
   ]
 
   /// Every counter, in the order of the columns.

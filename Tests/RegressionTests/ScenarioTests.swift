@@ -3,8 +3,8 @@ import Reporting
 import XCTest
 
 /// The hand-written traces say in their comments which counts they must give: `# expect MODE column=value …`, on the
-/// machine of `# machine NAME` with the keys of `# set KEY=VALUE`, in all modes or in
-/// those of `# modes MODE…`.
+/// machine of `# machine NAME` with the keys of `# set KEY=VALUE`. `# modes MODE …` says which modes it is for, if not for
+/// all; `# loads MODE VALUE …` what its `load` operations read.
 final class ScenarioTests: XCTestCase {
   func testEveryScenarioGivesTheCountsThatItNames() throws {
     let names = try Traces.names(".txt")
@@ -14,7 +14,7 @@ final class ScenarioTests: XCTestCase {
 
   private func check(_ name: String) throws {
     let scenario = try Scenario(name)
-    XCTAssertFalse(scenario.expectations.isEmpty, "\(name) expects nothing")
+    XCTAssertFalse(scenario.expectations.isEmpty && scenario.loads.isEmpty, "\(name) expects nothing")
     for mode in scenario.modes {
       let outcome = try replay(name, mode, machine: scenario.machine, settings: scenario.settings)
       XCTAssertEqual(outcome.divergences, [], "\(name), \(mode)")
@@ -23,6 +23,10 @@ final class ScenarioTests: XCTestCase {
         let value = try XCTUnwrap(column, "\(name): no column \(expectation.column)").value(outcome.counters)
         XCTAssertEqual(value, expectation.value, "\(name), \(mode), \(expectation.column)")
       }
+      if let loads = scenario.loads[mode] {
+        let values = outcome.events.filter { $0.kind == .load }.map { String($0.value ?? 0, radix: 16) }
+        XCTAssertEqual(values, loads, "\(name), \(mode)")
+      }
     }
   }
 
@@ -30,6 +34,7 @@ final class ScenarioTests: XCTestCase {
   func testFinalTablesAreTheSameInEveryMode() throws {
     for name in try Traces.names(".txt") {
       let scenario = try Scenario(name)
+      guard scenario.modes.count > 1 else { continue }
       let native = try replay(name, .native, machine: scenario.machine, settings: scenario.settings).tables
       for mode in scenario.modes where mode != .native {
         let tables = try replay(name, mode, machine: scenario.machine, settings: scenario.settings).tables
@@ -52,7 +57,7 @@ final class ScenarioTests: XCTestCase {
 }
 
 /// What the comments of a scenario say.
-private struct Scenario {
+struct Scenario {
   struct Expectation {
     var mode: Mode
     var column: String
@@ -63,6 +68,7 @@ private struct Scenario {
   var settings: [String] = []
   var modes = Mode.allCases
   var expectations: [Expectation] = []
+  var loads: [Mode: [String]] = [:]
 
   init(_ name: String) throws {
     let text = try String(contentsOfFile: Traces.path(name), encoding: .utf8)
@@ -72,6 +78,9 @@ private struct Scenario {
       case "machine": machine = words[1]
       case "set": settings.append(words[1])
       case "modes": modes = try words.dropFirst().map { try XCTUnwrap(Mode(rawValue: $0), "\(name): \(line)") }
+      case "loads":
+        let mode = try XCTUnwrap(Mode(rawValue: words[1]), "\(name): \(line)")
+        loads[mode] = Array(words.dropFirst(2))
       case "expect":
         let mode = try XCTUnwrap(Mode(rawValue: words[1]), "\(name): \(line)")
         for word in words.dropFirst(2) {

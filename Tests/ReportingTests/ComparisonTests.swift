@@ -30,7 +30,8 @@ final class ComparisonTests: XCTestCase {
     let fields: [WritableKeyPath<Cycles, UInt64>] = [
       \.secondTLB, \.walk, \.nestedWalk, \.delivery, \.guestCR3, \.guestInvlpg, \.fill, \.trace, \.dirty, \.host,
       \.other,
-      \.trueFault, \.cr3, \.invlpg, \.control, \.interrupt, \.hypercall, \.validation, \.examine,
+      \.trueFault, \.cr3, \.invlpg, \.control, \.interrupt, \.hypercall, \.validation, \.examine, \.dirtyLog,
+      \.nestedSplit,
     ]
     XCTAssertEqual(fields.count, Cycles.items.count)
     for (index, field) in fields.enumerated() {

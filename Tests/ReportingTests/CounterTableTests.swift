@@ -36,7 +36,8 @@ final class CounterTableTests: XCTestCase {
       dirty_log_examined,dirty_log_cycles,nested_split,nested_collapsed,invepts,invvpids,exit_flushes,\
       guest_write_backs,guest_moved_pages,itlb_l1_misses,dtlb_l1_misses,tlb_refills,tlb_invalid,tlb_modified,\
       refill_refs,tlb_probes,tlb_random_writes,tlb_indexed_writes,hidden_refills,\
-      wp_flips,wp_flips_back,frames_copied
+      wp_flips,wp_flips_back,frames_copied,\
+      mmu_update_calls,exits_saved,hypercall_continuations
 
       """)
   }

@@ -195,6 +195,11 @@ public struct Counters: Hashable, Sendable {
   public var writeProtectFlipsBack: UInt64 = 0
   /// Pages that copy-on-write gave a frame of their own.
   public var framesCopied: UInt64 = 0
+  /// Hypercalls that asked for changes of entries, and the exits that were saved by asking for several at once.
+  public var mmuUpdateCalls: UInt64 = 0
+  public var exitsSaved: UInt64 = 0
+  /// Times that a hypercall was interrupted and continued.
+  public var hypercallContinuations: UInt64 = 0
 
   public init() {}
 

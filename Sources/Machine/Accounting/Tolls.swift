@@ -118,6 +118,22 @@ extension MachineState {
     log.append(event)
   }
 
+  /// Books a hypercall that the hypervisor does not have.
+  mutating func countUnknownHypercall(_ text: String, _ cpu: Int) {
+    counters.hypercalls += 1
+    counters.exitHypercall += 1
+    counters.cycles.hypercall += description.costs.hypercall
+    logHypercall(text, result: "-38", cpu)
+  }
+
+  /// Notes what came of a hypercall.
+  mutating func logHypercall(_ text: String, result: String, _ cpu: Int) {
+    guard log.recordsEvents else { return }
+    var event = Event(operation: operation, cpu: cpu, kind: .hypercall, cause: text)
+    event.result = result
+    log.append(event)
+  }
+
   /// Books an interrupt, or an exception that is no page fault, if it enters the monitor.
   mutating func countInterrupt(vector: UInt16, _ cpu: Int) {
     let toll = vector < 32 ? tolls.exception : tolls.interrupt

@@ -82,6 +82,24 @@ protocol Backend: ~Copyable {
   /// Dirty logging has ended.
   mutating func endedDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
+  /// There is one at all.
+  static var hasHypervisor: Bool { get }
+
+  /// The mode's hypervisor has hypercalls for what a trace asks by name.
+  static var takesHypercalls: Bool { get }
+
+  /// The guest makes a hypercall; `vm`: which guest. Returns the words of its tables that it changed.
+  mutating func hypercall(
+    _ text: String, vm: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) throws(ReplayError) -> [TableStore]
+
+  /// The guest's kernel relies on all that it has changed: what a backend holds back is carried out.
+  mutating func settle(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// Whether a page-table store is one of an instruction, through the mapping that the trace names, in a mode whose
+  /// stores are hypercalls.
+  func emulatesStore(to address: PhysicalAddress, _ machine: inout MachineState) -> Bool
+
   /// The replay has ended.
   mutating func finish(_ machine: inout MachineState)
 
@@ -147,6 +165,22 @@ extension Backend where Self: ~Copyable {
   mutating func harvestDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 
   mutating func endedDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  static var hasHypervisor: Bool { true }
+
+  static var takesHypercalls: Bool { false }
+
+  mutating func settle(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  func emulatesStore(to address: PhysicalAddress, _ machine: inout MachineState) -> Bool { false }
+
+  /// A hypervisor that has no such call: an exit, and -ENOSYS.
+  mutating func hypercall(
+    _ text: String, vm: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> [TableStore] {
+    machine.countUnknownHypercall(text, cpu.index)
+    return []
+  }
 
   mutating func finish(_ machine: inout MachineState) {}
 

@@ -22,6 +22,8 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
   var storeWasEmulated = false
   /// No fault stopped that store, so its further entries are stored too.
   var storeWasPerformed = true
+  /// The guest that makes hypercalls.
+  var vm = 0
   /// Accesses by ``Access/code``, folded into the counters at the end of a batch.
   private var accesses = InlineArray<8, UInt64>(repeating: 0)
 

@@ -30,7 +30,8 @@ public struct Definition: Hashable, Sendable {
 public enum Definitions {
   /// One for each column of ``CounterTable``, in groups by subject, and those that a sweep adds.
   public static let all: [Definition] =
-    runs + accesses + walks + faults + causes + exits + shadowTables + memory + cycles + kernel + dirtyLog + points
+    runs + accesses + walks + faults + causes + exits + shadowTables + memory + cycles + kernel + softwareTLB + dirtyLog
+    + points
 
   /// The definition of a column, or of a figure that reports make of several; nil if there is no such thing.
   public static func of(_ column: String) -> Definition? { byColumn[column] }

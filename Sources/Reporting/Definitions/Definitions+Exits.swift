@@ -32,6 +32,15 @@ extension Definitions {
       "mmu_updates_rejected", "entries", "Page-table entries whose change the hypervisor refused. Expected: 0.",
       in: [.direct], term: "refused hypercall"),
     Definition(
+      "mmu_update_calls", "hypercalls", "Hypercalls that asked for changes of page-table entries, one or many.",
+      in: [.direct], term: "mmu_update"),
+    Definition(
+      "exits_saved", "exits", "Exits that were saved because a hypercall asked for several changes at once.",
+      in: [.direct], term: "batched hypercalls"),
+    Definition(
+      "hypercall_continuations", "continuations", "Times that a long hypercall was interrupted and continued.",
+      in: [.direct], term: "hypercall preemption"),
+    Definition(
       "monitor_calls", "calls", "Calls of the monitor by translated code, which are no exits.", in: .shadowing,
       term: "callout of the binary translator"),
     Definition(

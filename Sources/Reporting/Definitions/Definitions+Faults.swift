@@ -50,6 +50,13 @@ extension Definitions {
         "cause_trace", "faults", "Hidden faults because of a memory trace.", in: .shadowing, term: "memory trace"),
       Definition(
         "cause_wp", "faults", "Hidden faults of supervisor stores that only CR0.WP = 0 allows.", in: .shadowing),
+      Definition(
+        "wp_flips", "faults",
+        "Hidden faults that made a read-only entry one that only the supervisor may use, and store to (CR0.WP = 0).",
+        in: .shadowing, term: "emulation of CR0.WP"),
+      Definition(
+        "wp_flips_back", "faults", "Hidden faults that made such an entry the user's again, and read-only.",
+        in: .shadowing, term: "emulation of CR0.WP"),
       Definition("cause_device", "faults", "Hidden faults on an emulated device.", in: .shadowing),
       Definition(
         "cause_upgrade", "faults", "Hidden faults on entries with fewer rights than the guest's have by now.",
@@ -66,6 +73,11 @@ extension Definitions {
       traceFaults("cow", "a page that is shared until its first store", "copy-on-write of shared pages"),
       traceFaults(
         "translations", "a page whose code the binary translator has translated", "translation cache coherence"),
+    ]
+    + [
+      Definition(
+        "frames_copied", "pages", "Pages that copy-on-write of the hypervisor gave a machine frame of their own.",
+        in: [.emulatedTLB, .shadow, .nested], term: "copy-on-write of shared pages")
     ]
     + (1...5).map { level in
       Definition(

@@ -20,5 +20,9 @@ extension Definitions {
     Definition("guest_large_pages", "large pages", "Large pages that were mapped."),
     Definition("guest_large_splits", "large pages", "Large pages that were split."),
     Definition("guest_forks", "forks", "Forks."),
+    Definition(
+      "guest_write_backs", "pages", "Pages of files that were written to the disk because a process had stored to them."
+    ),
+    Definition("guest_moved_pages", "pages", "Pages whose mapping mremap moved to another address."),
   ]
 }

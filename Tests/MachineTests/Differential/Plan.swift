@@ -121,6 +121,9 @@ extension Plan {
     keys.append(("monitor.range", random.pick(ranges)))
     keys.append(("emulated-tlb.capacity", random.pick(["0", "1", "3", "8"])))
     keys.append(("emulated-tlb.tags", random.pick(["none", "pcid"])))
+    keys.append(("direct.batch", random.pick(["none", "until-flush", "2", "7"])))
+    keys.append(("direct.stores", random.pick(["hypercall", "emulate"])))
+    keys.append(("direct.preempt", random.pick(["0", "0", "1", "100", "700"])))
     return keys
   }
 

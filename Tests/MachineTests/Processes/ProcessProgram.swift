@@ -48,6 +48,8 @@ struct ProcessPlan {
     let direct = random.pick(["none", "none", "4K", "2M", "1G"])
     keys.append(("guest.direct-map", flavour == .large && direct == "4K" ? "2M" : direct))
     if flavour == .pressed && direct == "4K" { ram += 8 << 12 }
+    keys.append(("direct.batch", random.pick(["none", "until-flush", "2", "32"])))
+    keys.append(("direct.stores", random.pick(["hypercall", "emulate"])))
   }
 
   func settings() -> Settings {
