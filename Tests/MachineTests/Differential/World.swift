@@ -82,7 +82,7 @@ struct World {
       guest.append(.loadCR4, registers.cr4)
       guest.cr3(roots[0] | pcid(0))
     }
-    // Direct paging counts no update before the first access: the domain is being built (design.md §10 rule 19).
+    // Direct paging counts no update before the first access: the domain is being built.
     guest.read(0x7000_0000_0000)
     _ = perform(ReferenceWalker.Request(va: 0x7000_0000_0000))
   }

@@ -1,4 +1,4 @@
-/// A page walk written from semantics.md 1.2 to 1.5 and nothing else: own bits, own rights, no code of the machine.
+/// A page walk written from SDM 3A 4.5 to 4.8 and nothing else: own bits, own rights, no code of the machine.
 struct ReferenceWalker {
   var levels = 4
   var maxPhysicalAddressBits: UInt64 = 46
