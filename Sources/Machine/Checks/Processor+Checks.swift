@@ -4,8 +4,9 @@ extension Processor where MMU: ~Copyable {
   /// Has a TLB hit judged by the oracle.
   mutating func explain(_ frame: MPN, _ page: VPN, _ access: Access) {
     let found = machine.physmap.physical(frame)
+    let root = root
     let verdict = oracle?.judge(
-      page.address, access, gave: found ?? PPN(.max), cpus.running.registers, cpus.running.guestControls,
+      page.address, access, gave: found ?? PPN(.max), root, cpus.running.guestControls,
       cpus.running.index)
     switch verdict {
     case .stale: machine.counters.staleHits += 1
@@ -15,6 +16,16 @@ extension Processor where MMU: ~Copyable {
         found: "a TLB hit that gives physical page \(String((found ?? PPN(.max)).raw, radix: 16))")
     case .current, nil: break
     }
+  }
+
+  /// Where the running CPU's translations begin, for the oracle.
+  var root: PagingRoot {
+    let (registers, pointers) = (cpus.running.registers, cpus.running.guestPointers)
+    let isLoaded = registers.mode == .pae && !machine.readsPointersInWalks
+    let table = registers.mode == .pae ? registers.pointerTable.raw : registers.root.address.raw
+    return PagingRoot(
+      table: table, pcid: registers.pcid, mode: registers.mode,
+      pointers: isLoaded ? pointers.indices.map { pointers[$0] } : [])
   }
 
   /// Holds the backend's tables against its invariants, if anything has happened to them since the last time.
@@ -35,7 +46,8 @@ extension Processor where MMU: ~Copyable {
   /// the machine sets too.
   mutating func checkTables() {
     guard let oracle else { return }
-    let recorded = (EntryFlags.accessed.union(.dirty)).rawValue
+    let flags = EntryFlags.accessed.union(.dirty).rawValue
+    let recorded = hasHadNarrowTables ? flags | flags << 32 : flags
     for (address, value) in guestTables() {
       let expected = oracle.word(at: PhysicalAddress(address))
       if (value ^ expected) & ~recorded != 0 {

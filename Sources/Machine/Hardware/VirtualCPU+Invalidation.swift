@@ -23,8 +23,20 @@ extension VirtualCPU {
     fetches.removeWhole(page, context: context)
     data.removeWhole(page, context: context)
     second.removeWhole(page, context: context)
+    if guestControls.hasNarrowEntries { invalidateOtherHalf(of: page) }
     forgetLastPages()
     removeStructures { $0 == context }
+  }
+
+  /// A page of 4 MiB takes two entries of 2 MiB, as in processors that have no entries of 4 MiB (CPUID leaf 2, descriptor
+  /// B1H), and perhaps many smaller ones: whatever is in the other half, and comes of a large page, goes too.
+  private mutating func invalidateOtherHalf(of page: VPN) {
+    let other = VPN(page.raw ^ PageSize.large.pages)
+    let context = context
+    let isLarge = { (entry: TLBEntry) in TLBData.guestSize(entry.data) > .small }
+    fetches.removeWhole(other, context: context, where: isLarge)
+    data.removeWhole(other, context: context, where: isLarge)
+    second.removeWhole(other, context: context, where: isLarge)
   }
 
   /// INVPCID type 0: the page in one PCID, unless it is global; all paging-structure entries of that PCID.
@@ -68,13 +80,14 @@ extension VirtualCPU {
     data.remove(page, context: context)
     second.remove(page, context: context)
     forgetLastPages()
-    structures.forEach { $0.remove(address, context: context) }
+    structures.forEach { $0.remove(structurePrefix(address), context: context) }
     pageWalks.removeAll()
   }
 
   /// Takes the controls that the hardware obeys from now on; cached rights are judged anew.
   mutating func setHardwareControls(_ controls: PagingControls) {
     hardwareControls = controls
+    chooseWalker()
     for raw in 0..<8 { allowedByRights[raw] = Rights(raw: UInt8(raw)).allowed(under: controls) }
     fetches.refresh(under: controls)
     data.refresh(under: controls)

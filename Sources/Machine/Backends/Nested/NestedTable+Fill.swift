@@ -16,16 +16,16 @@ extension NestedTable {
         // The bits that name a table are the hypervisor's own; nothing else is worth keeping.
         let bits = UInt64(machine.description.maxPhysicalAddressBits)
         table = MPN(machine.memory.read(place) >> 12 & (1 << (bits - 12) - 1))
-        machine.memory.write(place, rules.format.tableEntry(table))
+        machine.memory.write(place, rules.tableEntry(table))
       case .absent, .leaf:
         table = machine.allocateTable(frames: shape.tableFrames)
-        machine.memory.write(place, rules.format.tableEntry(table))
+        machine.memory.write(place, rules.tableEntry(table))
       }
     }
     let first = size.size.first(page.raw)
     machine.memory.write(
       shape.place(page, in: table, level: size.level),
-      rules.format.leaf(machine.physmap.machine(PPN(first)), isLarge: size.size > .small))
+      rules.leaf(machine.physmap.machine(PPN(first)), isLarge: size.size > .small))
     return first..<first + size.size.pages
   }
 

@@ -43,14 +43,16 @@ extension ShadowBackend {
   mutating func unshadow(_ page: PPN, _ machine: inout MachineState, isPaid: Bool = true) {
     let levels = tracedLevels[page.raw] ?? 0
     guard levels != 0 else { return }
-    let isRoot = roots.values.contains(page)
+    let isRoot = roots.values.contains { $0.contains { $0.page == page } }
     for level in 1...5 where levels >> UInt8(level) & 1 != 0 {
-      guard let frame = frames[.table(page, level: level)] else { continue }
-      // A root that a CPU runs on stays, empty, and so does its trace: the next walk would find it again.
-      if isRoot {
-        dropEntries(of: frame, &machine, isPaid: isPaid)
-      } else {
-        retire(frame, &machine, isPaid: isPaid)
+      for part in parts {
+        guard let frame = frames[.table(page, level: level, part: part)] else { continue }
+        // A root that a CPU runs on stays, empty, and so does its trace: the next walk would find it again.
+        if isRoot {
+          dropEntries(of: frame, &machine, isPaid: isPaid)
+        } else {
+          retire(frame, &machine, isPaid: isPaid)
+        }
       }
     }
   }
@@ -64,10 +66,12 @@ extension ShadowBackend {
     guardedTables.remove(shadow.key)
     retired.append((frame, machine.flushClock))
     machine.noteShadowPages(-1)
-    guard case .table(let page, let level) = shadow.key else {
+    guard case .table(let page, let level, _) = shadow.key else {
       fractureClock += 1
       return
     }
+    // Another part of the table may have a shadow still.
+    if parts.contains(where: { frames[.table(page, level: level, part: $0)] != nil }) { return }
     let levels = (tracedLevels[page.raw] ?? 0) & ~(1 << UInt8(level))
     tracedLevels.set(page.raw, levels)
     if levels == 0 { untrace(page, &machine) }

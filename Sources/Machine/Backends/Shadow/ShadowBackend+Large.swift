@@ -10,10 +10,24 @@ extension ShadowBackend {
     _ walk: GuestWalk, _ address: VirtualAddress, _ table: MPN, _ cpu: inout VirtualCPU,
     _ machine: inout MachineState
   ) {
-    var frame = table
-    var level = walk.size.level
-    var flags = Self.inherited(walk.leaf).union(Self.writeRight(walk.leaf))
-    var first = walk.page.first(of: walk.size)
+    let flags = Self.inherited(walk.leaf).union(Self.writeRight(walk.leaf))
+    fillParts(walk, address, table, walk.size.level, flags, &cpu, &machine)
+  }
+
+  /// Without paging: all memory is the inside of pages as large as there are, from the gigabyte's table on.
+  mutating func fillUnpaged(
+    _ walk: GuestWalk, _ address: VirtualAddress, _ table: MPN, _ cpu: inout VirtualCPU,
+    _ machine: inout MachineState
+  ) {
+    fillParts(walk, address, table, 2, [.present, .writable, .user, .accessed], &cpu, &machine)
+  }
+
+  private mutating func fillParts(
+    _ walk: GuestWalk, _ address: VirtualAddress, _ table: MPN, _ top: Int, _ rights: EntryFlags,
+    _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    var (frame, level, flags) = (table, top, rights)
+    var first = PageSize(level: level).map { walk.page.first(of: $0) } ?? walk.page
     while let size = PageSize(level: level), size > .small, !keeps(first, size, &machine) {
       let key = ShadowPage.Key.splinter(first, level: level - 1, isGlobal: walk.leaf.isGlobal)
       let place = frame.entryAddress(address, level: level)
@@ -63,7 +77,8 @@ extension ShadowBackend {
       if machine.traces.seesAny(in: first, size) { continue }
       for isGlobal in [false, true] {
         guard let frame = frames[.splinter(first, level: size.level - 1, isGlobal: isGlobal)] else { continue }
-        if !path.contains(frame) { retire(frame, &machine) }
+        let isUsed = path.contains(frame) || isRoot(.splinter(first, level: size.level - 1, isGlobal: isGlobal))
+        if !isUsed { retire(frame, &machine) }
       }
     }
   }
