@@ -16,7 +16,7 @@ struct OperationSyntax {
     case tableLevel
     /// The operation's size as letters of `rwx`, or `-`.
     case rights
-    /// The same, or with an `f` for a file.
+    /// The same, or with an `f` for a file and an `s` for a shared mapping.
     case mappingRights
     /// The operation's size as `read` or `write`.
     case direction
@@ -75,12 +75,19 @@ struct OperationSyntax {
     .init(kind: .fork, name: "fork", fields: [.number(upTo: .max), .count("a process")]),
     .init(kind: .exec, name: "exec", fields: [.number(upTo: .max)]),
     .init(kind: .exit, name: "exit", fields: [.number(upTo: .max)]),
-    .init(kind: .map, name: "map", fields: [.address, .count("a length in bytes"), .mappingRights]),
+    .init(
+      kind: .map, name: "map", fields: [.address, .count("a length in bytes"), .mappingRights],
+      optional: [.count("a file's number"), .count("an offset in bytes")], mark: "file"),
     .init(kind: .unmap, name: "unmap", fields: [.address, .count("a length in bytes")]),
     .init(kind: .protect, name: "protect", fields: [.address, .count("a length in bytes"), .rights]),
     .init(kind: .discard, name: "discard", fields: [.address, .count("a length in bytes")]),
     .init(kind: .content, name: "content", fields: [.address, .word("a tag")]),
     .init(kind: .dma, name: "dma", fields: [.direction, .address, .count("a length in bytes")]),
+    .init(
+      kind: .remap, name: "remap",
+      fields: [
+        .address, .count("a length in bytes"), .word("the new address"), .count("the new length in bytes"),
+      ]),
   ]
 }
 
@@ -94,7 +101,7 @@ extension OperationSyntax.Field {
     case .size(let range, _): "a number from \(range.lowerBound) to \(range.upperBound)"
     case .tableLevel: "a level from 1 to 5, or 1/32 or 2/32"
     case .rights: "letters of rwx, or -"
-    case .mappingRights: "letters of rwxf, or -"
+    case .mappingRights: "letters of rwxfs, or -"
     case .direction: "read or write"
     case .word(let meaning): "\(meaning), hexadecimal"
     case .count(let meaning): "\(meaning), decimal"

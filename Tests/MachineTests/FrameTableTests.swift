@@ -28,7 +28,11 @@ final class FrameTableTests: XCTestCase {
     /// 0, or the negative error number.
     mutating func update(_ page: UInt64, _ index: UInt64, _ value: UInt64) -> Int {
       let place = place(page, index)
-      do throws(XenError) { try frames.update(place, value, &cpu, &machine) } catch { return -error.rawValue }
+      do throws(XenError) {
+        if try frames.update(place, value, &cpu, &machine) { machine.flushAllCPUs(&cpu) }
+      } catch {
+        return -error.rawValue
+      }
       return 0
     }
     mutating func pin(_ page: UInt64, level: Int) -> Int {
@@ -179,7 +183,7 @@ final class FrameTableTests: XCTestCase {
     XCTAssertEqual(domain.update(40, 3, 0x1234), 0)
     XCTAssertEqual(domain.machine.memory.read(domain.place(40, 3)), 0x1234)
     let place = MachineAddress(hypervisor)
-    XCTAssertThrowsError(try domain.frames.update(place, 0, &domain.cpu, &domain.machine))
+    XCTAssertThrowsError(_ = try domain.frames.update(place, 0, &domain.cpu, &domain.machine))
   }
 
   /// XSA-241, 401: a frame gets another type only after a flush since its last use as the old one.

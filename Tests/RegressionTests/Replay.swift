@@ -16,13 +16,6 @@ enum Traces {
     try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(suffix) }.sorted()
   }
 
-  /// The modes that can run a trace: all, but direct paging has four levels alone, and a scenario with others says so.
-  static func modes(_ name: String) throws -> [Mode] {
-    guard name.hasSuffix(".txt") else { return Mode.allCases }
-    let text = try String(contentsOfFile: path(name), encoding: .utf8)
-    return Mode.allCases.filter { $0 != .direct || !text.contains("\n# direct paging refuses") }
-  }
-
   static func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
 }
 

@@ -3,7 +3,8 @@ import Reporting
 import XCTest
 
 /// The hand-written traces say in their comments which counts they must give: `# expect MODE column=value …`, on the
-/// machine of `# machine NAME` with the keys of `# set KEY=VALUE`.
+/// machine of `# machine NAME` with the keys of `# set KEY=VALUE`. `# modes MODE …` says which modes it is for, if not for
+/// all; `# loads MODE VALUE …` what its `load` operations read.
 final class ScenarioTests: XCTestCase {
   func testEveryScenarioGivesTheCountsThatItNames() throws {
     let names = try Traces.names(".txt")
@@ -13,17 +14,18 @@ final class ScenarioTests: XCTestCase {
 
   private func check(_ name: String) throws {
     let scenario = try Scenario(name)
-    XCTAssertFalse(scenario.expectations.isEmpty, "\(name) expects nothing")
-    if try !Traces.modes(name).contains(.direct) {
-      XCTAssertThrowsError(try replay(name, .direct, machine: scenario.machine, settings: scenario.settings), name)
-    }
-    for mode in try Traces.modes(name) {
+    XCTAssertFalse(scenario.expectations.isEmpty && scenario.loads.isEmpty, "\(name) expects nothing")
+    for mode in scenario.modes {
       let outcome = try replay(name, mode, machine: scenario.machine, settings: scenario.settings)
       XCTAssertEqual(outcome.divergences, [], "\(name), \(mode)")
       for expectation in scenario.expectations where expectation.mode == mode {
         let column = CounterTable.columns.first { $0.name == expectation.column }
         let value = try XCTUnwrap(column, "\(name): no column \(expectation.column)").value(outcome.counters)
         XCTAssertEqual(value, expectation.value, "\(name), \(mode), \(expectation.column)")
+      }
+      if let loads = scenario.loads[mode] {
+        let values = outcome.events.filter { $0.kind == .load }.map { String($0.value ?? 0, radix: 16) }
+        XCTAssertEqual(values, loads, "\(name), \(mode)")
       }
     }
   }
@@ -32,8 +34,9 @@ final class ScenarioTests: XCTestCase {
   func testFinalTablesAreTheSameInEveryMode() throws {
     for name in try Traces.names(".txt") {
       let scenario = try Scenario(name)
+      guard scenario.modes.count > 1 else { continue }
       let native = try replay(name, .native, machine: scenario.machine, settings: scenario.settings).tables
-      for mode in try Traces.modes(name) where mode != .native {
+      for mode in scenario.modes where mode != .native {
         let tables = try replay(name, mode, machine: scenario.machine, settings: scenario.settings).tables
         XCTAssertEqual(native.filter { tables[$0.key] != $0.value }, [:], "\(name), \(mode)")
       }
@@ -44,7 +47,7 @@ final class ScenarioTests: XCTestCase {
   func testTrueFaultsAreTheSameInEveryMode() throws {
     for name in try Traces.names(".txt") {
       let scenario = try Scenario(name)
-      let faults = try Traces.modes(name).map { mode in
+      let faults = try scenario.modes.map { mode in
         try replay(name, mode, machine: scenario.machine, settings: scenario.settings).events
           .filter { $0.kind == .trueFault }.map { "\($0.operation) \($0.virtual as Any) \($0.code as Any)" }
       }
@@ -54,7 +57,7 @@ final class ScenarioTests: XCTestCase {
 }
 
 /// What the comments of a scenario say.
-private struct Scenario {
+struct Scenario {
   struct Expectation {
     var mode: Mode
     var column: String
@@ -63,7 +66,9 @@ private struct Scenario {
 
   var machine = "skylake"
   var settings: [String] = []
+  var modes = Mode.allCases
   var expectations: [Expectation] = []
+  var loads: [Mode: [String]] = [:]
 
   init(_ name: String) throws {
     let text = try String(contentsOfFile: Traces.path(name), encoding: .utf8)
@@ -72,6 +77,10 @@ private struct Scenario {
       switch words.first {
       case "machine": machine = words[1]
       case "set": settings.append(words[1])
+      case "modes": modes = try words.dropFirst().map { try XCTUnwrap(Mode(rawValue: $0), "\(name): \(line)") }
+      case "loads":
+        let mode = try XCTUnwrap(Mode(rawValue: words[1]), "\(name): \(line)")
+        loads[mode] = Array(words.dropFirst(2))
       case "expect":
         let mode = try XCTUnwrap(Mode(rawValue: words[1]), "\(name): \(line)")
         for word in words.dropFirst(2) {

@@ -7,6 +7,7 @@ final class ShadowDesignTests: XCTestCase {
     ["shadow.store=update"], ["shadow.store=unsync"], ["shadow.prefetch=1"], ["shadow.prefetch=32"],
     ["shadow.pages=16"], ["shadow.pages=16", "shadow.evict=lru"], ["shadow.unshadow=user"],
     ["shadow.unshadow=misaligned"], ["shadow.large=keep"], ["shadow.large=keep", "shadow.store=unsync"],
+    ["shadow.wp=flip"],
     ["shadow.unshadow=zeros"], ["shadow.unshadow=flood"], ["shadow.unshadow=all"],
   ]
 

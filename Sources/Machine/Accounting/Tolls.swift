@@ -87,13 +87,23 @@ extension MachineState {
   /// Books the exit of a page fault that the guest gets.
   mutating func countTrueFaultExit() {
     counters.exitFault += 1
-    counters.cyclesVirtualization += tolls.fault.cycles + tolls.delivery
+    counters.cycles.trueFault += tolls.fault.cycles + tolls.delivery
   }
 
   /// Books an intercepted instruction: an exit of a class, a call or a hypercall.
   mutating func countExit(_ counter: WritableKeyPath<Counters, UInt64>, _ cause: String, _ value: UInt64, _ cpu: Int) {
-    let toll = counter == \.exitCR3 ? tolls.cr3 : counter == \.exitInvlpg ? tolls.invlpg : tolls.control
-    counters.cyclesVirtualization += toll.cycles
+    let toll: Toll
+    switch counter {
+    case \.exitCR3:
+      toll = tolls.cr3
+      counters.cycles.cr3 += toll.cycles
+    case \.exitInvlpg:
+      toll = tolls.invlpg
+      counters.cycles.invlpg += toll.cycles
+    default:
+      toll = tolls.control
+      counters.cycles.control += toll.cycles
+    }
     switch toll.entry {
     case .exit: counters[keyPath: counter] += 1
     case .hypercall:
@@ -108,12 +118,28 @@ extension MachineState {
     log.append(event)
   }
 
+  /// Books a hypercall that the hypervisor does not have.
+  mutating func countUnknownHypercall(_ text: String, _ cpu: Int) {
+    counters.hypercalls += 1
+    counters.exitHypercall += 1
+    counters.cycles.hypercall += description.costs.hypercall
+    logHypercall(text, result: "-38", cpu)
+  }
+
+  /// Notes what came of a hypercall.
+  mutating func logHypercall(_ text: String, result: String, _ cpu: Int) {
+    guard log.recordsEvents else { return }
+    var event = Event(operation: operation, cpu: cpu, kind: .hypercall, cause: text)
+    event.result = result
+    log.append(event)
+  }
+
   /// Books an interrupt, or an exception that is no page fault, if it enters the monitor.
   mutating func countInterrupt(vector: UInt16, _ cpu: Int) {
     let toll = vector < 32 ? tolls.exception : tolls.interrupt
     guard toll.entry == .exit else { return }
     counters.exitInterrupt += 1
-    counters.cyclesVirtualization += toll.cycles
+    counters.cycles.interrupt += toll.cycles
     var event = Event(operation: operation, cpu: cpu, kind: .exit, cause: "interrupt")
     event.value = UInt64(vector)
     log.append(event)

@@ -40,6 +40,9 @@ protocol Backend: ~Copyable {
   /// A store through no mapping is about to be made to a watched page.
   mutating func sawStore(to address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
+  /// The memory traces of the settings begin, or end, at this operation.
+  mutating func switchTraces(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
   /// Code of the guest's kernel on a page is being translated: stores to it must be seen from now on.
   mutating func translated(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
@@ -66,6 +69,36 @@ protocol Backend: ~Copyable {
 
   /// The trace hints that a page is no longer reachable as a table.
   mutating func gone(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// Why stores cannot be logged as the settings ask; nil if they can.
+  static func dirtyLogProblem(_ settings: Settings) -> String?
+
+  /// Dirty logging has begun in a machine that has started: no more store may pass unseen.
+  mutating func beganDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// A round of dirty logging ends: the log must have all its pages, and see the next store to each.
+  mutating func harvestDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// Dirty logging has ended.
+  mutating func endedDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// There is one at all.
+  static var hasHypervisor: Bool { get }
+
+  /// The mode's hypervisor has hypercalls for what a trace asks by name.
+  static var takesHypercalls: Bool { get }
+
+  /// The guest makes a hypercall; `vm`: which guest. Returns the words of its tables that it changed.
+  mutating func hypercall(
+    _ text: String, vm: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) throws(ReplayError) -> [TableStore]
+
+  /// The guest's kernel relies on all that it has changed: what a backend holds back is carried out.
+  mutating func settle(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// Whether a page-table store is one of an instruction, through the mapping that the trace names, in a mode whose
+  /// stores are hypercalls.
+  func emulatesStore(to address: PhysicalAddress, _ machine: inout MachineState) -> Bool
 
   /// The replay has ended.
   mutating func finish(_ machine: inout MachineState)
@@ -115,6 +148,8 @@ extension Backend where Self: ~Copyable {
 
   mutating func sawStore(to address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 
+  mutating func switchTraces(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
   mutating func translated(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 
   mutating func announced(
@@ -124,6 +159,30 @@ extension Backend where Self: ~Copyable {
   }
 
   mutating func gone(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  static func dirtyLogProblem(_ settings: Settings) -> String? { nil }
+
+  mutating func beganDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  mutating func harvestDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  mutating func endedDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  static var hasHypervisor: Bool { true }
+
+  static var takesHypercalls: Bool { false }
+
+  mutating func settle(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  func emulatesStore(to address: PhysicalAddress, _ machine: inout MachineState) -> Bool { false }
+
+  /// A hypervisor that has no such call: an exit, and -ENOSYS.
+  mutating func hypercall(
+    _ text: String, vm: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> [TableStore] {
+    machine.countUnknownHypercall(text, cpu.index)
+    return []
+  }
 
   mutating func finish(_ machine: inout MachineState) {}
 

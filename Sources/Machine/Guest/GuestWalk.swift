@@ -91,8 +91,8 @@ extension MachineState {
       if level == walk.size.level && access.isStore { flags.insert(.dirty) }
       guard !walk.entries[level].contains(flags) else { continue }
       let place = walk.tables[level].entryAddress(address, level: level, under: controls)
-      let entry = guestEntry(place, under: controls) | flags.rawValue
-      setGuestEntry(place, entry, isNarrow: controls.hasNarrowEntries)
+      memory.set(flags.rawValue, at: physmap.machine(place))
+      markStored(place.page)
       walk.entries[level] = walk.entries[level].setting(flags)
     }
   }

@@ -9,6 +9,10 @@ internal import Paging
   private var slabs: [UnsafeMutablePointer<UInt64>] = unsafe []
   private var used = MachineMemory.pagesPerSlab
 
+  /// Pages in which ``set(_:at:)`` has set bits, if somebody observes.
+  private(set) var written: Set<MPN> = []
+  private var isObserved = false
+
   private static var pagesPerSlab: Int { 256 }
 
   deinit {
@@ -37,6 +41,13 @@ internal import Paging
   /// Where in its 8-byte word the 4-byte word at an address lies.
   @inline(__always) private static func shift(of address: MachineAddress) -> UInt64 { (address.raw & 4) << 3 }
 
+  /// Whether a word of a page was ever written; if not, all are 0.
+  func isTouched(_ page: MPN) -> Bool {
+    // SAFETY: only compared.
+    guard let entry = unsafe pages[page.raw] else { return false }
+    return unsafe entry != nil
+  }
+
   /// Replaces the 8-byte word at an address.
   @inline(__always) mutating func write(_ address: MachineAddress, _ value: UInt64) {
     // SAFETY: as in `read`.
@@ -47,6 +58,13 @@ internal import Paging
   /// Sets bits in the word, of 4 bytes or of 8, at an address.
   @inline(__always) mutating func set(_ bits: UInt64, at address: MachineAddress) {
     write(address, read(address) | bits << Self.shift(of: address))
+    if isObserved { written.insert(address.page) }
+  }
+
+  /// Forgets which pages were written, and goes on to observe them.
+  mutating func forgetWritten(observes: Bool = true) {
+    written.removeAll(keepingCapacity: true)
+    isObserved = observes
   }
 
   /// Makes all words of a page zero.

@@ -13,10 +13,14 @@ extension MachineState {
   @inline(__always)
   mutating func readEntry(at address: MachineAddress, level: Int, _ dimension: WalkDimension) -> UInt64 {
     counters.walkReferences += 1
-    counters.cyclesTranslation += walkCache.cycles(of: address)
+    let cycles = walkCache.cycles(of: address)
     switch dimension {
-    case .guest: counters.referencesByLevel.increment(level)
-    case .nested: counters.nestedReferencesByLevel.increment(level)
+    case .guest:
+      counters.referencesByLevel.increment(level)
+      counters.cycles.walk += cycles
+    case .nested:
+      counters.nestedReferencesByLevel.increment(level)
+      counters.cycles.nestedWalk += cycles
     }
     let value = memory.read(address)
     if notes != nil { notes?.read(dimension, level, address, value) }
@@ -26,7 +30,7 @@ extension MachineState {
   /// A reference to an entry of 4 bytes.
   mutating func readNarrowEntry(at address: MachineAddress, level: Int) -> UInt64 {
     counters.walkReferences += 1
-    counters.cyclesTranslation += walkCache.cycles(of: address)
+    counters.cycles.walk += walkCache.cycles(of: address)
     counters.referencesByLevel.increment(level)
     let value = memory.readNarrow(address)
     notes?.read(.guest, level, address, value)

@@ -44,12 +44,14 @@ struct PageWalkCache: ~Copyable {
 
   /// What is held of an entry: a walk that goes on from it sets A, one that does not drops it. Bit 11 means nothing to the
   /// processor, but something to ``RecencyArray``.
-  static func held(_ entry: UInt64) -> UInt64 {
-    (entry | EntryFlags.accessed.rawValue) & ~TLBData.global
+  /// `hasAccessed`: false for a pointer of PAE paging, in which that bit is reserved.
+  static func held(_ entry: UInt64, hasAccessed: Bool) -> UInt64 {
+    (hasAccessed ? entry | EntryFlags.accessed.rawValue : entry) & ~TLBData.global
   }
 
+  /// `entry`: as ``held(_:hasAccessed:)`` gives it.
   func fillGuest(_ entry: UInt64, at place: MachineAddress, context: UInt64) {
-    array.insert(0, tag(place, Self.guest, context & TLBEntry.pcidMask), Self.held(entry))
+    array.insert(0, tag(place, Self.guest, context & TLBEntry.pcidMask), entry)
   }
 
   func fillNested(_ entry: UInt64, at place: MachineAddress) {
@@ -84,17 +86,20 @@ extension MachineState {
     at place: MachineAddress, level: Int, _ cpu: inout VirtualCPU
   ) -> (raw: UInt64, isStale: Bool) {
     let isNarrow = cpu.hardwareControls.hasNarrowEntries
+    let hasAccessed = level < 3 || cpu.hardwareControls.levels != 3
     if level > 1 && cpu.pageWalks.isPresent {
       let held = cpu.pageWalks.guestEntry(at: place, context: cpu.context)
       if held != 0 {
         noteAnswer(held, at: place, level: level, .guest, cpu.pageWalks.cycles)
-        return (held, held != PageWalkCache.held(isNarrow ? memory.readNarrow(place) : memory.read(place)))
+        let now = isNarrow ? memory.readNarrow(place) : memory.read(place)
+        return (held, held != PageWalkCache.held(now, hasAccessed: hasAccessed))
       }
     }
     let raw = isNarrow ? readNarrowEntry(at: place, level: level) : readEntry(at: place, level: level, .guest)
     let entry = PageTableEntry<MachineSpace>(raw)
     if cpu.pageWalks.isPresent && entry.isPresent && !entry.isLeaf(level: level) {
-      cpu.pageWalks.fillGuest(raw, at: place, context: cpu.context)
+      let held = PageWalkCache.held(raw, hasAccessed: hasAccessed)
+      cpu.pageWalks.fillGuest(held, at: place, context: cpu.context)
     }
     return (raw, false)
   }
@@ -116,10 +121,13 @@ extension MachineState {
     _ entry: UInt64, at place: MachineAddress, level: Int, _ dimension: WalkDimension, _ cycles: UInt64
   ) {
     switch dimension {
-    case .guest: counters.structureCacheHits += 1
-    case .nested: counters.nestedStructureCacheHits += 1
+    case .guest:
+      counters.structureCacheHits += 1
+      counters.cycles.walk += cycles
+    case .nested:
+      counters.nestedStructureCacheHits += 1
+      counters.cycles.nestedWalk += cycles
     }
-    counters.cyclesTranslation += cycles
     notes?.answer(dimension, level, place, entry)
   }
 }

@@ -5,7 +5,7 @@ struct PendingOperation {
   var number: UInt64
   var kind: Kind
   enum Kind {
-    case tableStore(TableStore)
+    case tableStore(TableStore, Operation, VirtualAddress?)
     case rootLoad(UInt64)
   }
 }
@@ -34,17 +34,26 @@ extension Processor where MMU: ~Copyable {
       let code = PageFaultCode(rawValue: UInt32(truncatingIfNeeded: batch.words[payload]))
       try expectFault(VirtualAddress(operation.address), code)
     case .interrupt: interrupt(operation)
-    case .mark: break
+    case .mark: mark()
     case .readBack: try readBack(PhysicalAddress(operation.address))
-    case .cpu: cpus.run(Int(operation.address), &machine)
-    case .vm:
-      guard operation.address == 0 else { throw unsupported("virtual machine \(operation.address)") }
+    case .cpu:
+      backend.settle(&cpus.running, &machine)
+      cpus.run(Int(operation.address), &machine)
+    case .vm: try runVM(operation.address)
     case .ram: try setRAM(operation.address)
-    case .hypercall, .balloon, .content, .dma: throw unsupported("'\(operation.kind)'")
-    case .switchProcess, .fork, .exec, .exit, .map, .unmap, .protect, .discard:
+    case .hypercall: try hypercall(batch.strings[payload])
+    case .balloon, .content, .dma: throw unsupported("'\(operation.kind)'")
+    case .switchProcess, .fork, .exec, .exit, .map, .unmap, .protect, .discard, .remap:
       guard machine.guest == .process else { throw error("'\(operation.kind)', which is for process traces") }
       try carryOutProcess(operation, batch)
     }
+  }
+
+  /// A mark begins the memory traces or ends them, if the settings say so.
+  private mutating func mark() {
+    guard machine.settings.traces.beginAtMark else { return }
+    machine.areTracesOn.toggle()
+    if hasStarted { backend.switchTraces(&cpus.running, &machine) }
   }
 
   private func unsupported(_ what: String) -> ReplayError {
@@ -52,6 +61,32 @@ extension Processor where MMU: ~Copyable {
   }
 
   func error(_ message: String) -> ReplayError { ReplayError(operation: machine.operation, message: message) }
+
+  /// Which guest makes the hypercalls that follow. Only the first makes accesses.
+  private mutating func runVM(_ number: UInt64) throws(ReplayError) {
+    guard number == 0 || MMU.takesHypercalls && number < UInt64(DomainID.limit) else {
+      throw unsupported("virtual machine \(number)")
+    }
+    vm = Int(number)
+  }
+
+  private mutating func hypercall(_ text: String) throws(ReplayError) {
+    if !cpus.running.hasStarted { try start() }
+    if !MMU.hasHypervisor {
+      // VMCALL without one is an invalid opcode (SDM 3C, VMCALL).
+      return machine.logHypercall(text, result: "#UD", cpus.running.index)
+    }
+    let old = cpus.running.registers.cr3
+    for store in try backend.hypercall(text, vm: vm, &cpus.running, &machine) {
+      oracle?.store(store)
+    }
+    if cpus.running.registers.cr3 != old {
+      let root = root
+      oracle?.loadedCR3(root, keeps: false, cpus.running.index)
+    }
+    cpus.running.forgetLastPages()
+    leaveMonitor()
+  }
 
   private mutating func setRAM(_ bytes: UInt64) throws(ReplayError) {
     guard !hasStarted else { throw error("ram after the first access") }
@@ -66,18 +101,20 @@ extension Processor where MMU: ~Copyable {
   private mutating func readBack(_ address: PhysicalAddress) throws(ReplayError) {
     var event = Event(operation: machine.operation, cpu: cpus.running.index, kind: .load, cause: "")
     event.physical = address
-    event.value = machine.guestWord(address)
+    event.value = backend.guestEntry(at: PhysicalAddress(address.raw & ~7), &machine)
     machine.log.append(event)
   }
 
   private mutating func interrupt(_ operation: Operation) {
     guard cpus.running.hasStarted else { return }
+    backend.settle(&cpus.running, &machine)
     machine.countInterrupt(vector: UInt16(truncatingIfNeeded: operation.size), cpus.running.index)
     leaveMonitor()
   }
 
   /// The recorded machine, or the author of a scenario, says that the access of the code faults here.
   private mutating func expectFault(_ address: VirtualAddress, _ code: PageFaultCode) throws(ReplayError) {
+    backend.settle(&cpus.running, &machine)
     let outcome = try translate(address, code.access)
     if case .fault(let fault) = outcome, fault.address == address, fault.code == code { return }
     // A hit on an entry that the guest changed without a flush is legal, and counted by the oracle.

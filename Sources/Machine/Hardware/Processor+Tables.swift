@@ -18,7 +18,8 @@ extension Processor where MMU: ~Copyable {
     let isAccess = address != nil && operation.size > 0
     if isAccess { machine.counters.stores += 1 }
     if MMU.storesByHypercall {
-      pending = PendingOperation(number: machine.operation, kind: .tableStore(store))
+      let kind = PendingOperation.Kind.tableStore(store, operation, isAccess ? address : nil)
+      pending = PendingOperation(number: machine.operation, kind: kind)
       return
     }
     if let address, isAccess {
@@ -27,6 +28,8 @@ extension Processor where MMU: ~Copyable {
       storeWasPerformed = true
       storeWasEmulated = machine.traces.seesStores(to: store.address.page)
       if storeWasEmulated { backend.sawStore(to: store.address, &cpus.running, &machine) }
+      machine.markStored(store.address.page)
+      machine.observer?.used(store.address.page)
       leaveMonitor()
     }
     guard storeWasPerformed else { return }
@@ -58,6 +61,21 @@ extension Processor where MMU: ~Copyable {
     return try performs(access, VirtualAddress(address.page.advanced(by: 1).address.raw))
   }
 
+  /// The guest's own store to a table that hypercalls might change too. One through an unnamed mapping, or a further entry of
+  /// the store before, makes no access, but the hypervisor sees it.
+  private mutating func storeThroughMapping(
+    _ store: TableStore, _ operation: Operation, at address: VirtualAddress?
+  ) throws(ReplayError) {
+    guard let address else {
+      if operation.size > 0 {
+        let cost = machine.description.costs.emulation
+        machine.count(.trace, nil, store.address.page, cost: cost, cpus.running.index)
+      }
+      return
+    }
+    _ = try performStore(operation, store, at: address)
+  }
+
   private mutating func write(_ store: TableStore) {
     machine.noteTable(store.address.page, level: 0)
     if machine.dropsStores(to: store.address.page) { return }
@@ -82,9 +100,11 @@ extension Processor where MMU: ~Copyable {
     guard (1...5).contains(level) else { throw error("table of level \(level), expected 1 to 5") }
     let words = batch.tableWords(operation)
     // A store that waits is older than these contents.
-    if let waiting = pending, case .tableStore(var store) = waiting.kind, store.address.page == page {
+    if let waiting = pending, case .tableStore(var store, let operation, let address) = waiting.kind,
+      store.address.page == page
+    {
       store.value = words[Int(store.address.offset >> 3)]
-      pending = PendingOperation(number: waiting.number, kind: .tableStore(store))
+      pending = PendingOperation(number: waiting.number, kind: .tableStore(store, operation, address))
     }
     try announce(page, level: level, words)
   }
@@ -111,6 +131,8 @@ extension Processor where MMU: ~Copyable {
   /// Ends the replay: carries out what has waited, and lets the backend book what it still holds.
   mutating func end() throws(ReplayError) {
     try settlePending()
+    backend.settle(&cpus.running, &machine)
+    endDirtyLog()
     backend.finish(&machine)
   }
 
@@ -121,8 +143,11 @@ extension Processor where MMU: ~Copyable {
     let now = machine.operation
     machine.operation = waiting.number
     switch waiting.kind {
-    case .tableStore(let store):
+    case .tableStore(let store, let operation, let address):
       machine.noteTable(store.address.page, level: 0)
+      if hasStarted, backend.emulatesStore(to: store.address, &machine) {
+        try storeThroughMapping(store, operation, at: address)
+      }
       oracle?.store(store)
       try backend.stored(store, &cpus.running, &machine)
     case .rootLoad(let value): try finishLoadCR3(value)

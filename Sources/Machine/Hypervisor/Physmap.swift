@@ -3,8 +3,8 @@ internal import Paging
 /// Where the guest's physical memory lies in machine memory (P2M), and its inverse (M2P).
 ///
 /// Physical memory is backed from the start, in runs of 1 GiB: the first region that is used gets the second GiB of
-/// machine memory, and so on; the first, and whatever else they need, belongs to the hypervisor's own frames. On a bare
-/// machine the two spaces are one.
+/// machine memory, and so on; the first, and whatever else they need, belongs to the hypervisor's own frames. A page may
+/// be given another frame later. On a bare machine the two spaces are one.
 struct Physmap {
   let isIdentity: Bool
   /// Machine region of each physical region in use.
@@ -13,15 +13,23 @@ struct Physmap {
   private var physicalRegions: [UInt64?] = []
   /// The pair of regions used last.
   private var latest: (physical: UInt64, machine: UInt64) = (.max, 0)
+  /// The frames of pages that have not the one in their region any more, nil: none; and the inverse.
+  private var movedPages: [PPN: MPN?] = [:]
+  private var movedFrames: [MPN: PPN?] = [:]
+  /// The 2 MiB and the 1 GiB that have such a page.
+  private var movedRegions: [PageSize: Set<UInt64>] = [:]
   private var freeFrames: [MPN] = []
   private var nextFrame: UInt64 = 0
   /// Free frames for tables larger than a page.
   private var block: Range<UInt64> = 0..<0
-  /// Frames that the hypervisor holds for itself.
+  /// Frames that the hypervisor holds for itself, or gave to pages that had another.
   private(set) var ownFrames: UInt64 = 0
   private(set) var ownFramesPeak: UInt64 = 0
 
   private static var regionShift: UInt64 { 18 }
+
+  /// What P2M has for a page that the guest has given back: no frame of any machine (`INVALID_P2M_ENTRY`).
+  static var noFrame: MPN { MPN(0xff_ffff_ffff) }
 
   init(isIdentity: Bool) {
     self.isIdentity = isIdentity
@@ -36,6 +44,7 @@ struct Physmap {
   /// The machine page behind a physical page.
   mutating func machine(_ page: PPN) -> MPN {
     if isIdentity { return MPN(page.raw) }
+    if !movedPages.isEmpty, let moved = movedPages[page] { return moved ?? Self.noFrame }
     let region = page.raw >> Self.regionShift
     if region != latest.physical {
       let machine = machineRegions[region] ?? claimRegion(for: region)
@@ -52,17 +61,51 @@ struct Physmap {
 
   /// Whether one machine page of a size is behind the physical one that begins with a page.
   mutating func isWhole(_ first: PPN, _ size: PageSize) -> Bool {
+    if size > .small, movedRegions[size]?.contains(first.raw / size.pages) == true { return false }
     let machine = machine(first)
     // The regions have the size of the largest page.
     return machine.first(of: size) == machine
   }
 
+  /// Puts another frame behind a physical page; returns it. What the old one holds stays there.
+  mutating func move(_ page: PPN) -> MPN {
+    let frame = allocateFrame()
+    put(frame, behind: page)
+    return frame
+  }
+
   /// The physical page that a machine page backs, nil for the hypervisor's own frames.
   func physical(_ page: MPN) -> PPN? {
     if isIdentity { return PPN(page.raw) }
+    if !movedFrames.isEmpty, let moved = movedFrames[page] { return moved }
+    return builtPage(page)
+  }
+
+  /// The physical page that a machine page backed at first, nil for the hypervisor's own frames.
+  func builtPage(_ page: MPN) -> PPN? {
     let region = page.raw >> Self.regionShift
     guard region < UInt64(physicalRegions.count), let physical = physicalRegions[Int(region)] else { return nil }
     return PPN(physical << Self.regionShift | page.raw & (1 << Self.regionShift - 1))
+  }
+
+  /// Whether a machine page is memory of any kind, or of a device.
+  func isMemory(_ page: MPN) -> Bool { isIdentity || page.raw >> Self.regionShift < UInt64(physicalRegions.count) }
+
+  /// A frame is the guest's no more: its page has none.
+  mutating func remove(_ frame: MPN) {
+    guard !isIdentity else { return }
+    if let page = physical(frame) { movedPages.updateValue(nil, forKey: page) }
+    movedFrames.updateValue(nil, forKey: frame)
+  }
+
+  /// A frame backs a page of the guest from now on.
+  mutating func put(_ frame: MPN, behind page: PPN) {
+    guard !isIdentity else { return }
+    let before = machine(page)
+    if before != Self.noFrame { movedFrames.updateValue(nil, forKey: before) }
+    movedPages.updateValue(frame, forKey: page)
+    movedFrames.updateValue(page, forKey: frame)
+    for size in [PageSize.large, .huge] { movedRegions[size, default: []].insert(page.raw / size.pages) }
   }
 
   /// A machine frame for the hypervisor itself; its contents are whatever they were.

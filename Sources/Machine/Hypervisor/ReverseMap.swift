@@ -16,6 +16,11 @@ struct ReverseMap {
     if latest != place { places[page]?[index] = latest }
   }
 
+  /// Forgets one mapping, if it has been inserted.
+  mutating func removeIfPresent(_ place: MachineAddress, of page: PPN) {
+    if places[page]?.contains(place) == true { remove(place, of: page) }
+  }
+
   /// The entries that map a page.
   func mappings(of page: PPN) -> [MachineAddress] { places[page] ?? [] }
 }

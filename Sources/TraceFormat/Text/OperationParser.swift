@@ -114,7 +114,7 @@ struct OperationParser {
       guard let value = SizeWords.tableLevel(line.extracting(word)) else { return false }
       operation.size = value
     case .rights, .mappingRights:
-      let allowed: UInt16 = if case .rights = field { 7 } else { 15 }
+      let allowed: UInt16 = if case .rights = field { 7 } else { 31 }
       guard let value = SizeWords.rights(line.extracting(word), allowed: allowed) else { return false }
       operation.size = value
     case .direction:

@@ -94,7 +94,11 @@ extension World {
     if let va { prepareAccess(va) }
     let width: UInt16 = plan.levels == 2 ? 4 : 8
     guest.store(value, at: place, va: va, size: va != nil && random.oneIn(6) ? 1 : width)
-    if let va { _ = perform(ReferenceWalker.Request(va: va, user: false, write: true)) }
+    if let va {
+      _ = perform(ReferenceWalker.Request(va: va, user: false, write: true))
+    } else {
+      written.append((guest.next - 1, place >> 12))
+    }
     words[place] = value
     flush(stale)
     if isPointer { reloadPointers(of: table.page) }

@@ -9,7 +9,8 @@ extension DirectBackend {
     guard !isBuilding else { return }
     machine.counters.hypercalls += 1
     machine.counters.exitHypercall += 1
-    machine.counters.cyclesVirtualization += machine.description.costs.hypercall
+    machine.counters.hypercallContinuations = xen.continuations
+    machine.counters.cycles.hypercall += machine.description.costs.hypercall
     guard machine.log.recordsEvents else { return }
     var event = Event(operation: machine.operation, cpu: cpu, kind: .hypercall, cause: name)
     event.physical = address
@@ -18,25 +19,19 @@ extension DirectBackend {
     machine.log.append(event)
   }
 
-  /// `mmu_update` of one entry. Returns whether Xen accepted it.
-  mutating func update(
-    _ place: MachineAddress, _ value: UInt64, _ cpu: inout VirtualCPU, _ machine: inout MachineState
-  ) -> Bool {
-    var failure: XenError?
-    do throws(XenError) { try frames.update(place, value, &cpu, &machine) } catch { failure = error }
-    countHypercall("mmu_update", machine.physicalAddress(place), value, failure, &machine, cpu.index)
-    if !isBuilding {
-      machine.counters.mmuUpdates += 1
-      machine.counters.cyclesVirtualization += machine.description.costs.validation
-      if failure != nil { machine.counters.mmuUpdatesRejected += 1 }
-    }
-    return failure == nil
+  /// Books what updates cost and how they went.
+  func countUpdates(_ tried: Int, refused: Int, _ machine: inout MachineState) {
+    guard !isBuilding else { return }
+    machine.counters.mmuUpdates += UInt64(tried)
+    machine.counters.mmuUpdatesRejected += UInt64(refused)
+    machine.counters.cycles.validation += UInt64(tried) * machine.description.costs.validation
   }
 
   mutating func pin(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    settle(&cpu, &machine)
     var failure: XenError?
     do throws(XenError) {
-      try frames.pin(machine.physmap.machine(page), level: level, &cpu, &machine)
+      try xen.pin(machine.physmap.machine(page), level: level, for: .guest, &cpu, &machine)
     } catch {
       failure = error
     }
@@ -50,32 +45,27 @@ extension DirectBackend {
 
   mutating func unpin(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     let frame = machine.physmap.machine(page)
-    guard frames[frame].isPinned else { return }
+    guard xen.frames[frame].isPinned else { return }
     var failure: XenError?
-    do throws(XenError) { try frames.unpin(frame, &machine) } catch { failure = error }
+    do throws(XenError) { try xen.frames.unpin(frame, &machine) } catch { failure = error }
     countHypercall("mmuext_op unpin_table", page.address, nil, failure, &machine, cpu.index)
   }
 
   /// `MMUEXT_NEW_BASEPTR` with the table that CR3 names; a new one is registered and pinned before.
   mutating func loadBase(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    settle(&cpu, &machine)
     let page = cpu.registers.root
     register(page, level: 4, &cpu, &machine)
     let frame = machine.physmap.machine(page)
-    if !frames[frame].isPinned { pin(page, level: 4, &cpu, &machine) }
+    if !xen.frames[frame].isPinned { pin(page, level: 4, &cpu, &machine) }
     var failure: XenError?
-    if bases[cpu.index] != frame {
-      do throws(XenError) { try frames.get(frame, as: .l4, &cpu, &machine) } catch { failure = error }
-      if failure == nil {
-        if let old = bases[cpu.index] { frames.put(old, &machine) }
-        bases[cpu.index] = frame
-      }
-    }
+    do throws(XenError) { try xen.loadBase(frame, for: .guest, &cpu, &machine) } catch { failure = error }
     countHypercall("mmuext_op new_baseptr", page.address, nil, failure, &machine, cpu.index)
     if let failure {
       machine.diverge(
         expected: "Xen to take \(page.address.hexadecimal) as base table", found: "error \(failure.result)")
     }
-    cpu.root = bases[cpu.index] ?? frame
+    cpu.root = xen.domains[.guest]?.bases[cpu.index] ?? frame
   }
 }
 

@@ -8,7 +8,7 @@ extension DirectBackend {
     let announced = port.announced
     port.announced = []
     for (page, level) in announced { register(page, level: level, &cpu, &machine) }
-    for (page, level) in announced where level == 4 && !frames[machine.physmap.machine(page)].isPinned {
+    for (page, level) in announced where level == 4 && !xen.frames[machine.physmap.machine(page)].isPinned {
       pin(page, level: 4, &cpu, &machine)
     }
   }
@@ -16,14 +16,17 @@ extension DirectBackend {
   /// Makes a page a table: its mappings become read-only, its words machine terms. What it points to is registered too.
   mutating func register(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     guard !port.isRegistered(page), !machine.isDevice(page) else { return }
+    let frame = machine.physmap.machine(page)
+    let mappings = port.reverseMap.mappings(of: page)
+    if !queue.isEmpty, mappings.contains(where: { queue.value(at: $0) != nil }) { settle(&cpu, &machine) }
     port.setLevel(level, of: page)
-    for place in port.reverseMap.mappings(of: page) {
+    for place in mappings {
       let entry = machine.memory.read(place)
-      guard PageTableEntry<MachineSpace>(entry).isWritable else { continue }
+      let mapping = PageTableEntry<MachineSpace>(entry)
+      guard mapping.isWritable, mapping.frame == frame else { continue }
       port.setWithheld(true, at: place)
       change(place, entry & ~EntryFlags.writable.rawValue, &cpu, &machine)
     }
-    let frame = machine.physmap.machine(page)
     for index in 0..<512 {
       let place = frame.entryAddress(index: index)
       let value = PageTableEntry<PhysicalSpace>(machine.memory.read(place))
@@ -35,9 +38,10 @@ extension DirectBackend {
   /// mappings get back the right that they lost.
   mutating func unregister(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     guard let level = port.levels[page] else { return }
+    settle(&cpu, &machine)
     let frame = machine.physmap.machine(page)
-    let uses = frames[frame].isTable ? frames[frame].typeCount : 0
-    guard uses == (frames[frame].isPinned ? 1 : 0) else { return }
+    let uses = xen.frames[frame].isTable ? xen.frames[frame].typeCount : 0
+    guard uses == (xen.frames[frame].isPinned ? 1 : 0) else { return }
     unpin(page, &cpu, &machine)
     for index in 0..<512 {
       let place = frame.entryAddress(index: index)
@@ -57,40 +61,30 @@ extension DirectBackend {
   private mutating func change(
     _ place: MachineAddress, _ value: UInt64, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) {
-    if frames[place.page].isTable {
-      _ = update(place, value, &cpu, &machine)
+    if xen.frames[place.page].isTable {
+      enqueue(UpdateQueue.Request(place: place, value: value), &cpu, &machine)
     } else {
       machine.memory.write(place, value)
     }
   }
 
-  /// A page-table store of the guest: one `mmu_update`. Xen may refuse it: then the page was no table any more, if it can
-  /// be let go of, and the store is an ordinary one.
+  /// A page-table store of the guest: one request to Xen, at once or later, or a store that Xen emulates.
   mutating func storeEntry(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     let place = machine.physmap.machine(store.address)
+    if queue.value(at: place) != nil { settle(&cpu, &machine) }
     guard let level = port.levels[store.address.page] else {
-      _ = update(place, store.value, &cpu, &machine)
-      return
+      return enqueue(UpdateQueue.Request(place: place, value: store.value), &cpu, &machine)
     }
-    let old = PageTableEntry<MachineSpace>(machine.memory.read(place))
-    let oldSplit = port.splits[place]
-    let wasWithheld = port.isWithheld(place)
+    let isEmulated = emulatesStore(to: store.address, &machine)
+    let known = UpdateQueue.Store(
+      address: store.address, value: store.value, level: level,
+      old: PageTableEntry(machine.memory.read(place)), oldSplit: port.splits[place],
+      wasWithheld: port.isWithheld(place))
     port.setWithheld(false, at: place)
     port.setSplit(nil, at: place)
     let new = translate(PageTableEntry(store.value), level: level, at: place, &cpu, &machine)
-    if update(place, new.raw, &cpu, &machine) {
-      if let oldSplit {
-        freeSplit(oldSplit, level: level - 1, &machine)
-      } else {
-        unmap(old, level: level, at: place, &machine)
-      }
-    } else {
-      forget(new, level: level, at: place, &machine)
-      port.setSplit(oldSplit, at: place)
-      port.setWithheld(wasWithheld, at: place)
-      unregister(store.address.page, &cpu, &machine)
-      if !port.isRegistered(store.address.page) { machine.memory.write(place, store.value) }
-    }
+    let request = UpdateQueue.Request(place: place, value: new.raw, store: known)
+    if isEmulated { storeEmulated(request, &cpu, &machine) } else { enqueue(request, &cpu, &machine) }
   }
 
   // MARK: Entries
@@ -125,7 +119,7 @@ extension DirectBackend {
       preconditionFailure("a leaf at level \(level)")
     }
     let table = machine.allocateTable()
-    frames.setExtra(table, true)
+    xen.frames.setExtra(table, true)
     port.setSplit(table, at: place)
     // PAT is bit 12 in a large leaf, bit 7 in a small one, where a large one has PS.
     let isSmall = part == .small
@@ -142,7 +136,7 @@ extension DirectBackend {
   }
 
   /// Forgets what the port keeps of an entry that is no longer in a table, its split included.
-  private mutating func forget(
+  mutating func forget(
     _ entry: PageTableEntry<MachineSpace>, level: Int, at place: MachineAddress, _ machine: inout MachineState
   ) {
     if let table = port.splits[place] {
@@ -154,20 +148,25 @@ extension DirectBackend {
     }
   }
 
-  private mutating func unmap(
+  mutating func unmap(
     _ entry: PageTableEntry<MachineSpace>, level: Int, at place: MachineAddress, _ machine: inout MachineState
   ) {
     guard level == 1, entry.isPresent, let page = machine.physmap.physical(entry.frame) else { return }
-    port.reverseMap.remove(place, of: page)
+    port.reverseMap.removeIfPresent(place, of: page)
   }
 
-  private mutating func freeSplit(_ table: MPN, level: Int, _ machine: inout MachineState) {
+  mutating func freeSplit(_ table: MPN, level: Int, _ machine: inout MachineState) {
     for index in 0..<512 {
       let place = table.entryAddress(index: index)
       forget(PageTableEntry(machine.memory.read(place)), level: level, at: place, &machine)
     }
-    frames.setExtra(table, false)
-    machine.physmap.free(table)
+    if xen.frames[table].isUnused {
+      xen.frames.setExtra(table, false)
+      machine.physmap.free(table)
+    } else {
+      // The guest has linked it elsewhere by itself.
+      xen.frames.release(table, &machine)
+    }
   }
 
   // MARK: Back again
@@ -176,16 +175,16 @@ extension DirectBackend {
   /// its parts, and the write right that a mapping of a table had to give up.
   borrowing func guestEntry(at address: PhysicalAddress, _ machine: inout MachineState) -> UInt64 {
     let place = machine.physmap.machine(address)
-    guard let level = port.levels[address.page] else { return machine.memory.read(place) }
+    guard let level = port.levels[address.page] else { return queue.value(at: place) ?? machine.memory.read(place) }
     return guestEntry(level: level, at: place, machine)
   }
 
   private borrowing func guestEntry(
     level: Int, at place: MachineAddress, _ machine: borrowing MachineState
   ) -> UInt64 {
-    let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
+    let entry = PageTableEntry<MachineSpace>(queue.value(at: place) ?? machine.memory.read(place))
     if let table = port.splits[place] { return joined(table, level: level, machine) }
-    guard entry.isPresent, let page = machine.physmap.physical(entry.frame) else { return entry.raw }
+    guard entry.isPresent, let page = xen.physical(entry.frame, machine) else { return entry.raw }
     let flags = entry.raw & ~0xf_ffff_ffff_f000
     let withheld = level == 1 && port.isWithheld(place) ? EntryFlags.writable.rawValue : 0
     return page.address.raw | flags | withheld

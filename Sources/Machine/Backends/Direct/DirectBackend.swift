@@ -1,21 +1,24 @@
 internal import Paging
 
-/// Direct paging: the hardware walks the guest's own tables, which hold machine frames. The guest changes them by
+/// Direct paging: the hardware walks the guest's own tables, which hold machine xen.frames. The guest changes them by
 /// hypercalls, and Xen lets no change pass that would give a domain another's frame or a writable page table.
 ///
 /// The recorded kernel is not such a guest. A ``Port`` stands between, as Linux's paravirtual operations do: it
 /// translates, asks for each change, and splits what Xen refuses. Only ``FrameTable`` decides.
 struct DirectBackend: Backend, ~Copyable {
-  var frames = FrameTable()
+  var xen = Xen()
   var port = Port()
-  /// The base table of each CPU.
-  var bases: [Int: MPN] = [:]
+  /// Changes that the port has yet to ask for.
+  var queue = UpdateQueue()
   /// The domain is being built from the snapshot: nothing is counted yet.
   var isBuilding = true
 
   static var storesByHypercall: Bool { true }
 
-  init(_ machine: inout MachineState) {}
+  init(_ machine: inout MachineState) {
+    let interval = machine.settings.direct.interruptInterval
+    if interval > 0 { xen.frames.armInterrupt(after: interval) }
+  }
 
   mutating func start(_ cpu: inout VirtualCPU, _ machine: inout MachineState, isFirst: Bool) throws(ReplayError) {
     try checkLevels(cpu, machine)
@@ -52,7 +55,9 @@ struct DirectBackend: Backend, ~Copyable {
   mutating func walk(
     _ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> WalkOutcome {
-    machine.walkGuestTables(address, access, &cpu)
+    // A section ends before user code runs, and before the kernel relies on what it has changed.
+    if !queue.isEmpty && (access.isUser || isWaitedFor(address, cpu, machine)) { settle(&cpu, &machine) }
+    return machine.walkGuestTables(address, access, &cpu)
   }
 
   // MARK: Faults
@@ -64,7 +69,7 @@ struct DirectBackend: Backend, ~Copyable {
   ) -> Resolution {
     let costs = machine.description.costs
     if fault.access.isStore, let page = writablePage(fault, cpu, &machine) {
-      let isTable = frames[machine.physmap.machine(page)].isTable
+      let isTable = xen.frames[machine.physmap.machine(page)].isTable
       machine.count(isTable ? .trace : .other, fault, page, cost: costs.emulation, cpu.index)
       return .emulated(page)
     }
@@ -91,10 +96,15 @@ struct DirectBackend: Backend, ~Copyable {
     }
     guard rights.permits(fault.access, under: cpu.guestControls) else { return nil }
     // A table above level 1 is not emulated: the guest gets the fault (Xen, `ptwr_do_page_fault`).
-    if let level = frames[table].kind.level, frames[table].isTable, level > 1 { return nil }
+    if let level = xen.frames[table].kind.level, xen.frames[table].isTable, level > 1 { return nil }
     // The store is performed, so the guest's entries say so, as after the hardware's own walk.
     _ = path.complete(fault.access, memory: &machine.memory)
     return machine.physmap.physical(table)
+  }
+
+  static func dirtyLogProblem(_ settings: Settings) -> String? {
+    "dirty-log.method=\(settings.dirtyLog.method.rawValue) under direct paging, whose log-dirty mode is shadow paging: "
+      + "expected none"
   }
 
   // MARK: The guest's changes
@@ -103,7 +113,11 @@ struct DirectBackend: Backend, ~Copyable {
     _ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) {
     registerAnnounced(&cpu, &machine)
+    // A store of the trace counts even before the first access.
+    let wasBuilding = isBuilding
+    isBuilding = false
     storeEntry(store, &cpu, &machine)
+    isBuilding = wasBuilding
   }
 
   mutating func announced(
@@ -139,17 +153,20 @@ struct DirectBackend: Backend, ~Copyable {
     _ old: ControlRegisters, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) throws(ReplayError) {
     try checkLevels(cpu, machine)
+    settle(&cpu, &machine)
     machine.countExit(\.exitOther, "control-register", 0, cpu.index)
     setHardwareControls(&cpu, machine)
   }
 
   mutating func invalidated(_ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    settle(&cpu, &machine)
     countHypercall("mmuext_op invlpg_local", nil, address.raw, nil, &machine, cpu.index)
   }
 
   mutating func invalidated(
     _ operation: PCIDInvalidation, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) {
+    settle(&cpu, &machine)
     countHypercall("mmuext_op tlb_flush_local", nil, nil, nil, &machine, cpu.index)
   }
 }

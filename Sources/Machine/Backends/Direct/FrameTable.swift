@@ -1,16 +1,32 @@
 internal import Paging
 
-/// Xen's frame table and the rules by which frames get and lose types (Xen, arch/x86/mm.c: `get_page_type`,
-/// `put_page_type`, `get_page_from_l1e`, `mod_l1_entry` and their like).
+/// Xen's frame table and the rules by which frames get and lose owners, types and references (Xen, arch/x86/mm.c:
+/// `get_page_type`, `put_page_type`, `get_page_from_l1e`, `mod_l1_entry` and their like).
 ///
 /// A frame has one type at a time while its type count is not 0, so no frame is a page table and mapped writable at once.
 struct FrameTable: ~Copyable {
   private var frames = PageMap<Frame>()
-  /// Frames that have ever had a type or a reference, in order, for the recount of the invariants.
+  /// Frames that have ever had a type, a reference or a new owner, in order, for the recount of the invariants.
   private(set) var known: [MPN] = []
   private var isKnown = PageMap<Bool>()
-  /// Frames outside of the guest's RAM that the domain owns: the port's extra tables.
-  private var extra = PageMap<Bool>()
+  /// Frames that each domain owns beyond those that it was built with (fewer: negative).
+  private(set) var gained: [DomainID: Int] = [:]
+  /// Frames that are free, those freed last at the end.
+  private(set) var heap: [MPN] = []
+  /// Frames that may still be taken from the machine beyond those in the heap.
+  var reserve = UInt64.max
+  /// The kernel runs in ring 3, where US says nothing of it: entries are adjusted, and Xen has slots of its own.
+  var adjustsEntries = false
+  /// Entries that are validated until an interrupt comes; nil: none does.
+  var interruptInterval: Int?
+  private var untilInterrupt = 0
+  /// Tables that were validated since somebody last looked, while they are noted.
+  var notesTables = false
+  private var newTables: [MPN] = []
+  /// The guest's pages whose frames went, likewise.
+  private var freedPages: [PPN] = []
+  /// The outermost table whose validation was interrupted.
+  private(set) var interrupted: MPN?
 
   subscript(frame: MPN) -> Frame { frames[frame.raw] ?? Frame() }
 
@@ -22,167 +38,288 @@ struct FrameTable: ~Copyable {
     frames.set(frame.raw, value)
   }
 
-  private mutating func change(_ frame: MPN, _ body: (inout Frame) -> Void) {
+  mutating func change(_ frame: MPN, _ body: (inout Frame) -> Void) {
     var value = self[frame]
     body(&value)
     set(frame, value)
   }
 
-  mutating func setExtra(_ frame: MPN, _ isOwned: Bool) { extra.set(frame.raw, isOwned) }
+  // MARK: Owners
 
-  /// Whether the domain owns a frame of RAM.
-  func isOwned(_ frame: MPN, _ machine: borrowing MachineState) -> Bool {
-    if extra[frame.raw] == true { return true }
-    guard let page = machine.physmap.physical(frame) else { return false }
-    return !machine.isDevice(page)
+  /// Whose a frame is, nil if nobody's.
+  func owner(of frame: MPN, _ machine: borrowing MachineState) -> DomainID? {
+    // The table's index has 40 bits.
+    guard frame.raw >> 40 == 0 else { return nil }
+    let owner = self[frame].owner
+    guard owner == .built else { return owner.domain }
+    guard let page = machine.physmap.builtPage(frame), !machine.isDevice(page) else { return nil }
+    return .guest
   }
 
-  // MARK: Types
+  func isOwned(_ frame: MPN, by domain: DomainID = .guest, _ machine: borrowing MachineState) -> Bool {
+    owner(of: frame, machine) == domain
+  }
+
+  /// Whether a frame is memory of a device.
+  func isDevice(_ frame: MPN, _ machine: borrowing MachineState) -> Bool {
+    guard frame.raw >> 40 == 0, self[frame].owner == .built, let page = machine.physmap.builtPage(frame) else {
+      return false
+    }
+    return machine.isDevice(page)
+  }
+
+  /// Gives a frame that nobody has to a domain. Whoever had it before may have it in a TLB: that is flushed before.
+  mutating func assign(
+    _ frame: MPN, to domain: DomainID, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    let old = self[frame]
+    if old.owner == .nobody && old.droppedAt == machine.flushClock { machine.flushAllCPUs(&cpu) }
+    set(frame, Frame())
+    change(frame) { $0.owner = .domain(domain) }
+    gained[domain, default: 0] += 1
+  }
+
+  /// Takes 2^order frames in a row for a domain, single ones from the heap first; nil if there are none.
+  mutating func allocate(
+    order: Int = 0, for domain: DomainID, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> MPN? {
+    let count = UInt64(1) << UInt64(order)
+    let first: MPN
+    if order == 0, let free = heap.popLast() {
+      first = free
+    } else {
+      guard reserve >= count else { return nil }
+      reserve -= count
+      first = machine.physmap.allocateFrames(count)
+      machine.notePeaks()
+    }
+    for index in 0..<count { assign(first.advanced(by: index), to: domain, &cpu, &machine) }
+    return first
+  }
+
+  /// The owner gives a frame back: it stays the owner's until the last reference is gone.
+  mutating func release(_ frame: MPN, _ machine: inout MachineState) {
+    change(frame) { $0.isReleased = true }
+    if self[frame].totalCount == 0 { free(frame, &machine) }
+  }
+
+  private mutating func free(_ frame: MPN, _ machine: inout MachineState) {
+    guard let domain = owner(of: frame, machine) else { return }
+    gained[domain, default: 0] -= 1
+    let clock = machine.flushClock
+    set(frame, Frame())
+    change(frame) {
+      $0.owner = .nobody
+      $0.droppedAt = clock
+    }
+    if notesTables, let page = machine.physmap.physical(frame) { freedPages.append(page) }
+    machine.physmap.remove(frame)
+    heap.append(frame)
+  }
+
+  /// A frame of the hypervisor's becomes one of the guest's that no trace names, or is taken back.
+  mutating func setExtra(_ frame: MPN, _ isOwned: Bool) {
+    set(frame, Frame())
+    change(frame) { $0.owner = isOwned ? .domain(.guest) : .nobody }
+    gained[.guest, default: 0] += isOwned ? 1 : -1
+  }
+
+  // MARK: References
+
+  /// Takes a general reference.
+  mutating func hold(_ frame: MPN) { change(frame) { $0.totalCount += 1 } }
+
+  /// Gives a general reference back.
+  mutating func drop(_ frame: MPN, _ machine: inout MachineState) {
+    precondition(self[frame].totalCount > 0, "a reference that was not taken")
+    change(frame) { $0.totalCount -= 1 }
+    if self[frame].totalCount == 0 && self[frame].isReleased { free(frame, &machine) }
+  }
 
   /// Takes a reference of a type, and a general one. A change of type flushes TLBs that may still have the frame as what
   /// it was, and a table is validated before anybody may rely on it.
   mutating func get(
-    _ frame: MPN, as kind: Frame.Kind, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+    _ frame: MPN, as kind: Frame.Kind, for domain: DomainID = .guest, _ cpu: inout VirtualCPU,
+    _ machine: inout MachineState
   ) throws(XenError) {
-    guard isOwned(frame, machine) else { throw .invalid }
+    guard isOwned(frame, by: domain, machine) else { throw .invalid }
     let old = self[frame]
-    if old.typeCount > 0 && old.kind != kind { throw .invalid }
-    if old.typeCount == 0 && old.kind != kind {
-      if old.kind != .none && old.droppedAt == machine.flushClock { machine.flushAllCPUs(&cpu) }
+    if old.typeCount > 0 && old.kind != kind || old.typeCount == .max || old.totalCount == .max { throw .invalid }
+    // Who was interrupted has the reference already, and goes on.
+    if !old.isPartial { take(frame, as: kind, &cpu, &machine) }
+    guard let level = kind.level, !self[frame].isValidated else { return }
+    do throws(XenError) {
+      try validate(frame, level: level, for: domain, &cpu, &machine)
+    } catch {
+      if error == .restart {
+        interrupted = frame
+        throw error
+      }
       change(frame) {
+        $0.typeCount -= 1
+        $0.kind = .none
+        $0.endPartial()
+      }
+      settle(frame)
+      drop(frame, &machine)
+      throw error
+    }
+    change(frame) {
+      $0.isValidated = true
+      $0.endPartial()
+    }
+    settle(frame)
+    if notesTables { newTables.append(frame) }
+  }
+
+  mutating func takeNewTables() -> [MPN] {
+    defer { newTables = [] }
+    return newTables
+  }
+
+  mutating func takeFreedPages() -> [PPN] {
+    defer { freedPages = [] }
+    return freedPages
+  }
+
+  private mutating func settle(_ frame: MPN) {
+    if interrupted == frame { interrupted = nil }
+  }
+
+  private mutating func take(
+    _ frame: MPN, as kind: Frame.Kind, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    let old = self[frame]
+    // The reference first, the flush second: nobody else can get the frame as what it was in between.
+    change(frame) {
+      if $0.typeCount == 0 && $0.kind != kind {
         $0.kind = kind
         $0.isValidated = false
       }
+      $0.typeCount += 1
+      $0.totalCount += 1
     }
-    change(frame) { $0.typeCount += 1 }
-    if let level = kind.level, !self[frame].isValidated {
-      do throws(XenError) {
-        try validate(frame, level: level, &cpu, &machine)
-      } catch {
-        change(frame) {
-          $0.typeCount -= 1
-          $0.kind = .none
-        }
-        throw error
-      }
-      change(frame) { $0.isValidated = true }
-    }
-    change(frame) { $0.totalCount += 1 }
+    let changesType = old.typeCount == 0 && old.kind != kind && old.kind != .none
+    if changesType && old.droppedAt == machine.flushClock { machine.flushAllCPUs(&cpu) }
   }
 
   /// Gives back a type reference and the general one. A table that nobody relies on lets go of all that it refers to.
   mutating func put(_ frame: MPN, _ machine: inout MachineState) {
     precondition(self[frame].typeCount > 0 && self[frame].totalCount > 0, "a reference that was not taken")
+    let clock = machine.flushClock
     change(frame) {
       $0.typeCount -= 1
-      $0.totalCount -= 1
+      if $0.typeCount == 0 { $0.droppedAt = clock }
     }
     let now = self[frame]
-    guard now.typeCount == 0 else { return }
-    let clock = machine.flushClock
-    change(frame) { $0.droppedAt = clock }
-    guard let level = now.kind.level, now.isValidated else { return }
-    change(frame) { $0.isValidated = false }
-    for index in 0..<512 { putEntry(entry(frame, index, machine), level: level, &machine) }
+    if now.typeCount == 0, let level = now.kind.level, now.isValidated || now.isPartial {
+      change(frame) {
+        $0.isValidated = false
+        $0.endPartial()
+      }
+      settle(frame)
+      let accepted = now.isValidated ? 512 : Int(now.acceptedEntries)
+      for index in 0..<accepted where !isXenSlot(index, level: level) {
+        putEntry(entry(frame, index, machine), level: level, &machine)
+      }
+      if now.holdsPartialTable { put(entry(frame, accepted, machine).frame, &machine) }
+    }
+    drop(frame, &machine)
   }
 
   private func entry(_ frame: MPN, _ index: Int, _ machine: borrowing MachineState) -> PageTableEntry<MachineSpace> {
     PageTableEntry(machine.memory.read(frame.entryAddress(index: index)))
   }
 
-  /// Takes the references of all entries of a table, or none.
+  /// Takes the references of all entries of a table, or none; an interrupt leaves it at some entry.
   private mutating func validate(
-    _ frame: MPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+    _ frame: MPN, level: Int, for domain: DomainID, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) throws(XenError) {
-    for index in 0..<512 {
-      do throws(XenError) {
-        try getEntry(entry(frame, index, machine), level: level, &cpu, &machine)
-      } catch {
-        for accepted in 0..<index { putEntry(entry(frame, accepted, machine), level: level, &machine) }
-        throw error
+    let start = Int(self[frame].acceptedEntries)
+    let holdsPartialTable = self[frame].holdsPartialTable
+    for index in start..<512 {
+      var failure: XenError?
+      // What goes on in a table below counts there.
+      let isInterrupted = !(index == start && holdsPartialTable) && takesInterrupt()
+      if isInterrupted {
+        failure = .restart
+      } else {
+        do throws(XenError) {
+          try accept(frame, index, level: level, for: domain, &cpu, &machine)
+        } catch {
+          failure = error
+        }
       }
+      guard let failure else { continue }
+      if failure == .restart {
+        change(frame) {
+          $0.isPartial = true
+          $0.acceptedEntries = UInt16(index)
+          $0.holdsPartialTable = !isInterrupted
+        }
+      } else {
+        for accepted in 0..<index where !isXenSlot(accepted, level: level) {
+          putEntry(entry(frame, accepted, machine), level: level, &machine)
+        }
+      }
+      throw failure
     }
   }
 
-  // MARK: Entries
-
-  /// Bits that an entry of a level may have: P, RW, US, A, D, 9…11, 52…62 and NX; at level 1 also PWT, PCD, PAT and G,
-  /// since the domain has I/O rights.
-  private static func allowedFlags(level: Int) -> UInt64 {
-    0xfff0_0000_0000_0e67 | (level == 1 ? 0x198 : 0)
-  }
-
-  private static let frameMask: UInt64 = 0xf_ffff_ffff_f000
-
-  /// Checks an entry and takes the references that it stands for.
-  private mutating func getEntry(
-    _ entry: PageTableEntry<MachineSpace>, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  /// Takes the references of one entry, and leaves it as Xen has it.
+  private mutating func accept(
+    _ frame: MPN, _ index: Int, level: Int, for domain: DomainID, _ cpu: inout VirtualCPU,
+    _ machine: inout MachineState
   ) throws(XenError) {
-    guard entry.isPresent else { return }
-    if entry.raw & ~(Self.allowedFlags(level: level) | Self.frameMask) != 0 { throw .invalid }
-    if level > 1 { return try get(entry.frame, as: Frame.Kind(level: level - 1), &cpu, &machine) }
-    guard isOwned(entry.frame, machine) else {
-      // Device memory, to which the domain has the right; anything else is another's.
-      if machine.physmap.physical(entry.frame) != nil { return }
-      throw .busy
-    }
-    if entry.isWritable {
-      do throws(XenError) { try get(entry.frame, as: .writable, &cpu, &machine) } catch { throw .busy }
-    } else {
-      change(entry.frame) { $0.totalCount += 1 }
-    }
+    if isXenSlot(index, level: level) { return machine.memory.write(frame.entryAddress(index: index), 0) }
+    let old = entry(frame, index, machine)
+    try getEntry(old, level: level, pages: domain, for: domain, &cpu, &machine)
+    let new = adjusted(old, level: level)
+    if new != old { machine.memory.write(frame.entryAddress(index: index), new.raw) }
   }
 
-  /// Gives back the references of an entry of a validated table.
-  private mutating func putEntry(
-    _ entry: PageTableEntry<MachineSpace>, level: Int, _ machine: inout MachineState
-  ) {
-    guard entry.isPresent, level > 1 || isOwned(entry.frame, machine) else { return }
-    if level > 1 || entry.isWritable { return put(entry.frame, &machine) }
-    precondition(self[entry.frame].totalCount > 0, "a reference that was not taken")
-    change(entry.frame) { $0.totalCount -= 1 }
+  private mutating func takesInterrupt() -> Bool {
+    guard let interval = interruptInterval else { return false }
+    untilInterrupt -= 1
+    if untilInterrupt > 0 { return false }
+    defer { untilInterrupt = interval + 1 }
+    return untilInterrupt == 0
   }
 
-  /// Replaces an entry of a page, as its type demands: in a table the new references are taken before the old are given
-  /// back, unless only bits change that no reference depends on. A change above level 1 flushes every CPU.
-  mutating func update(
-    _ place: MachineAddress, _ value: UInt64, _ cpu: inout VirtualCPU, _ machine: inout MachineState
-  ) throws(XenError) {
-    let frame = place.page
-    guard isOwned(frame, machine) else { throw .invalid }
-    guard self[frame].isTable, let level = self[frame].kind.level else {
-      machine.memory.write(place, value)
-      return
-    }
-    let old = PageTableEntry<MachineSpace>(machine.memory.read(place))
-    let new = PageTableEntry<MachineSpace>(value)
-    // US, A, D, G, 9…11, 52…62, NX: as Xen's FASTPATH_FLAG_WHITELIST. Flags are checked before, whatever changes.
-    let harmless: UInt64 = 0xfff0_0000_0000_0f64
-    let isHarmless = (old.raw ^ new.raw) & ~harmless == 0
-    if isHarmless {
-      if new.isPresent && new.raw & ~(Self.allowedFlags(level: level) | Self.frameMask) != 0 { throw .invalid }
-      machine.memory.write(place, value)
-    } else {
-      try getEntry(new, level: level, &cpu, &machine)
-      machine.memory.write(place, value)
-      putEntry(old, level: level, &machine)
-    }
-    if level > 1 { machine.flushAllCPUs(&cpu) }
+  /// The next interrupt comes after that many entries.
+  mutating func armInterrupt(after entries: Int) {
+    interruptInterval = entries
+    untilInterrupt = entries + 1
+  }
+
+  /// Whoever was interrupted does not come back: what it holds goes.
+  mutating func abandonInterrupted(_ machine: inout MachineState) {
+    if let frame = interrupted { put(frame, &machine) }
   }
 
   // MARK: Pins
 
   mutating func pin(
-    _ frame: MPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+    _ frame: MPN, level: Int, for domain: DomainID = .guest, _ cpu: inout VirtualCPU,
+    _ machine: inout MachineState
   ) throws(XenError) {
     if self[frame].isPinned { throw .invalid }
-    try get(frame, as: Frame.Kind(level: level), &cpu, &machine)
+    try get(frame, as: Frame.Kind(level: level), for: domain, &cpu, &machine)
     change(frame) { $0.isPinned = true }
   }
 
-  mutating func unpin(_ frame: MPN, _ machine: inout MachineState) throws(XenError) {
-    guard self[frame].isPinned else { throw .invalid }
+  mutating func unpin(_ frame: MPN, for domain: DomainID = .guest, _ machine: inout MachineState) throws(XenError) {
+    guard isOwned(frame, by: domain, machine), self[frame].isPinned else { throw .invalid }
     change(frame) { $0.isPinned = false }
     put(frame, &machine)
+  }
+}
+
+extension Frame {
+  /// The validation has come to an end, one way or the other.
+  fileprivate mutating func endPartial() {
+    isPartial = false
+    holdsPartialTable = false
+    acceptedEntries = 0
   }
 }

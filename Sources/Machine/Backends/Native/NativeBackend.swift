@@ -2,6 +2,8 @@ internal import Paging
 
 /// No hypervisor: physical memory is machine memory, the hardware walks the guest's own tables, and every fault is true.
 struct NativeBackend: Backend, ~Copyable {
+  static var hasHypervisor: Bool { false }
+
   init(_ machine: inout MachineState) {}
 
   mutating func start(_ cpu: inout VirtualCPU, _ machine: inout MachineState, isFirst: Bool) {

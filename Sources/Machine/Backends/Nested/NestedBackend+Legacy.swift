@@ -33,6 +33,7 @@ extension NestedBackend {
         guard case .fault(let fault) = violation(nested, address, access) else { preconditionFailure("a violation") }
         return .failure(fault)
       case .translated(let found):
+        noteUse(of: place.page, &machine)
         let before = machine.counters.walkReferences
         let place = MachineAddress(found.frame.address.raw | place.offset)
         pointer = PageTableEntry(machine.entry(at: place, level: 3, &cpu).raw)
@@ -54,16 +55,24 @@ extension NestedBackend {
     guard cpu.guestControls.levels == 3, !machine.readsPointersInWalks else { return }
     let place = cpu.registers.pointerTable
     let access = NestedAccess(needed: .read, isFinal: false, hasLinearAddress: false)
+    let costs = machine.description.costs
+    let isWithheld = !NestedRights(machine.traces.protection(of: place.page)).contains(.read)
     // A violation for each level, and some more.
     for _ in 0..<10 where !machine.isDevice(place.page) {
       guard case .fault(let fault) = table.walk(place, access, &cpu, &machine) else { return }
       cpu.nested.remove(place)
-      if !machine.settings.nested.hasVPID { cpu.flushAll() }
+      if !machine.settings.nested.hasVPID {
+        cpu.crossedWithoutVPID()
+        machine.counters.exitFlushes += 1
+      }
       let hardware = HardwareFault(
         address: VirtualAddress(0), access: Access(AccessKind.load, user: false), code: [], nested: fault)
-      machine.count(
-        fault.isAbsent ? .fill : .other, hardware, place.page, cost: machine.description.costs.fill, cpu.index)
-      table.fill(place.page, upTo: machine.settings.nested.page, &machine)
+      if isWithheld {
+        // The hypervisor carries out the load; as of its walks, nobody hears.
+        return machine.count(.trace, hardware, place.page, cost: costs.emulation, cpu.index)
+      }
+      machine.count(fault.isAbsent ? .fill : .other, hardware, place.page, cost: costs.fill, cpu.index)
+      table.fill(place.page, upTo: limit(machine), &machine)
     }
   }
 }

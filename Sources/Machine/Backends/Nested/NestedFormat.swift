@@ -47,6 +47,15 @@ struct NestedRights: OptionSet, Hashable {
   static var executeUser: NestedRights { NestedRights(rawValue: 8) }
   static var all: NestedRights { NestedRights(rawValue: 15) }
 
+  /// What may be granted to a page that is watched.
+  init(_ protection: PageProtection) {
+    switch protection {
+    case .none: self = .all
+    case .readOnly: self = [.read, .execute, .executeUser]
+    case .notPresent: self = []
+    }
+  }
+
   /// What an access to the page that the guest's tables name needs. What counts for a fetch is not the processor's mode but
   /// the address's: user-mode if all of the guest's entries are the user's (SDM 3C 29.3.2).
   init(_ access: Access, isUserPage: Bool) {
@@ -82,6 +91,8 @@ struct NestedFault {
     case violation
     /// NPT: `code` is EXITINFO1 (AMD APM 2 15.25.6).
     case nestedPageFault
+    /// The page-modification log had no room for an entry (exit reason 62, SDM 3C 29.3.6).
+    case logFull
   }
   var kind: Kind
   var code: UInt64
@@ -90,6 +101,8 @@ struct NestedFault {
   /// An entry was absent, so that nothing is known of rights.
   var isAbsent: Bool
   var isFinal: Bool
+  /// What the access needed.
+  var needed: NestedRights
 
   /// For the event log.
   var description: String {
@@ -97,6 +110,7 @@ struct NestedFault {
     case .misconfiguration: "ept-misconfiguration"
     case .violation: "ept-violation " + String(code, radix: 16)
     case .nestedPageFault: "npf " + String(code, radix: 16)
+    case .logFull: "pml-full"
     }
   }
 }

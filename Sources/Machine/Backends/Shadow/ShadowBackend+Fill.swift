@@ -2,24 +2,33 @@ internal import Paging
 
 extension ShadowBackend {
   mutating func fill(
-    _ walk: GuestWalk, _ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+    _ walk: GuestWalk, _ address: VirtualAddress, for access: Access, _ cpu: inout VirtualCPU,
+    _ machine: inout MachineState
   ) {
+    let role = role(of: cpu, machine)
     var frame = walk.mode.levels < 4 ? linkPointer(walk, address, &cpu, &machine) : cpu.root
     var level = walk.levels
     path = [frame]
     noteWalk(walk)
     while level > walk.size.level {
-      let key = key(walk, address, level: level - 1)
-      let flags = Self.inherited(walk.entries[level]).union(walk.entries[level].isWritable ? .writable : [])
-      frame = link(key, at: frame.entryAddress(address, level: level), flags, &cpu, &machine)
+      let key = key(walk, address, level: level - 1, role)
+      let place = frame.entryAddress(address, level: level)
+      let isForStores = isForStores(walk, access, at: place, machine)
+      let flags = role.grants(walk.entries[level], isLeaf: false, isForStores: isForStores)
+      frame = link(key, at: place, flags, &cpu, &machine)
       level -= 1
     }
     if walk.mode == .off {
       fillUnpaged(walk, address, frame, &cpu, &machine)
-    } else if walk.size > .small {
-      fillLarge(walk, address, frame, &cpu, &machine)
     } else {
-      fillLeaf(walk, at: frame.entryAddress(address, level: 1), &machine)
+      let place = frame.entryAddress(address, level: level)
+      let isForStores = isForStores(walk, access, at: place, machine)
+      let flags = role.grants(walk.leaf, isLeaf: true, isForStores: isForStores)
+      if walk.size > .small {
+        fillLarge(walk, address, frame, flags, &cpu, &machine)
+      } else {
+        fillLeaf(walk, flags, at: place, &machine)
+      }
     }
     use(path)
     path = []
@@ -27,8 +36,8 @@ extension ShadowBackend {
   }
 
   /// What the shadow of the guest's table of a level, on the way of a walk, stands for.
-  func key(_ walk: GuestWalk, _ address: VirtualAddress, level: Int) -> ShadowPage.Key {
-    .table(walk.tables[level], level: level, part: TablePart(walk.mode, level: level, address))
+  func key(_ walk: GuestWalk, _ address: VirtualAddress, level: Int, _ role: ShadowRole) -> ShadowPage.Key {
+    .table(walk.tables[level], level: level, role: role, part: TablePart(walk.mode, level: level, address))
   }
 
   /// PAE paging of the hardware's: the level-2 shadow behind the pointer that an address uses, found at its first use.
@@ -40,7 +49,8 @@ extension ShadowBackend {
     if known.isPresent { return known.frame }
     let gigabyte = PPN(UInt64(index) << PageSize.huge.pageShift)
     let key =
-      walk.mode == .off ? ShadowPage.Key.splinter(gigabyte, level: 2, isGlobal: false) : key(walk, address, level: 2)
+      walk.mode == .off
+      ? ShadowPage.Key.splinter(gigabyte, level: 2, isGlobal: false) : key(walk, address, level: 2, .plain)
     let frame = shadow(key, &cpu, &machine)
     roots[cpu.index, default: []].append(key)
     // As a new link does: what is below must be as the guest has it from now on.
@@ -50,22 +60,10 @@ extension ShadowBackend {
     return frame
   }
 
-  /// What a shadow entry takes over from the guest's as it is.
-  static func inherited(_ entry: PageTableEntry<PhysicalSpace>) -> EntryFlags {
-    var flags: EntryFlags = [.present, .accessed]
-    if entry.isUser { flags.insert(.user) }
-    if entry.isNoExecute { flags.insert(.noExecute) }
-    return flags
-  }
-
-  /// RW of a shadow leaf, or the mark that says why not: the guest's D bit must be set by a store that is seen.
-  static func writeRight(_ leaf: PageTableEntry<PhysicalSpace>) -> EntryFlags {
-    guard leaf.isWritable else { return [] }
-    return leaf.isDirty ? .writable : ShadowMark.readOnlyForDirty
-  }
-
-  private mutating func fillLeaf(_ walk: GuestWalk, at place: MachineAddress, _ machine: inout MachineState) {
-    var flags = Self.inherited(walk.leaf).union(Self.writeRight(walk.leaf)).union(.dirty)
+  private mutating func fillLeaf(
+    _ walk: GuestWalk, _ granted: EntryFlags, at place: MachineAddress, _ machine: inout MachineState
+  ) {
+    var flags = granted.union(.dirty)
     if walk.leaf.isGlobal { flags.insert(.global) }
     setLeaf(walk.page, flags, at: place, level: 1, &machine)
   }
@@ -133,7 +131,7 @@ extension ShadowBackend {
     pages[frame] = ShadowPage(key: key, frame: frame, stamp: time)
     machine.noteShadowPages(+1)
     machine.counters.shadowPagesMade += 1
-    if case .table(let page, let level, let part) = key {
+    if case .table(let page, let level, _, let part) = key {
       if !parts.contains(part) { parts.append(part) }
       trace(page, level: level, &cpu, &machine)
     }

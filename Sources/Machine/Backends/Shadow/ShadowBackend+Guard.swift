@@ -5,22 +5,25 @@ internal import Paging
 extension ShadowBackend {
   /// A walk goes to the range itself, or by another way through the entries that stand for it.
   borrowing func guards(
-    _ walk: GuestWalk, _ address: VirtualAddress, _ machine: borrowing MachineState
+    _ walk: GuestWalk, _ address: VirtualAddress, _ cpu: borrowing VirtualCPU, _ machine: borrowing MachineState
   ) -> Bool {
     guard let range = machine.guardedRange else { return false }
     if range.contains(address) { return true }
+    let role = role(of: cpu, machine)
     var leads = false
     for level in stride(from: walk.mode == .off ? 2 : walk.levels, through: range.level, by: -1) {
       // A table that is not linked yet will be known as soon as it is.
-      leads = leads || guardedTables.contains(guardKey(walk, address, level: level))
+      leads = leads || guardedTables.contains(guardKey(walk, address, level: level, role))
       leads = leads && range.indices(level: level).contains(Int(address.tableIndex(level: level)))
     }
     return leads
   }
 
   /// What the shadow of a level on the way of a walk stands for.
-  private borrowing func guardKey(_ walk: GuestWalk, _ address: VirtualAddress, level: Int) -> ShadowPage.Key {
-    if walk.mode != .off && level >= walk.size.level { return key(walk, address, level: level) }
+  private borrowing func guardKey(
+    _ walk: GuestWalk, _ address: VirtualAddress, level: Int, _ role: ShadowRole
+  ) -> ShadowPage.Key {
+    if walk.mode != .off && level >= walk.size.level { return key(walk, address, level: level, role) }
     let pages = UInt64(1) << UInt64(9 * level)
     return .splinter(PPN(walk.page.raw / pages * pages), level: level, isGlobal: walk.leaf.isGlobal)
   }

@@ -28,7 +28,8 @@ extension ShadowBackend {
     let level = shadow.key.level
     if !entry.isLeaf(level: level), pages[entry.frame] == nil { return "points to no shadow" }
     if level > 1, entry.isLeaf(level: level), let problem = problem(ofLarge: entry, level, machine) { return problem }
-    if level == 1, let page = machine.physmap.physical(entry.frame) {
+    if level == 1 {
+      guard let page = machine.physmap.physical(entry.frame) else { return "maps no memory of the guest's" }
       if machine.isDevice(page) { return "maps device memory" }
       let protection = machine.traces.protection(of: page)
       if protection == .notPresent { return "maps a page whose reads are traced" }
@@ -39,9 +40,13 @@ extension ShadowBackend {
     guard let table = shadow.key.page, !unsynced.contains(table) else { return nil }
     guard let guest = shadow.key.guestEntry(index, controls, &machine) else { return nil }
     if !guest.isPresent || !guest.isAccessed { return "the guest's is \(String(guest.raw, radix: 16))" }
-    if guest.isUser != entry.isUser || guest.isNoExecute != entry.isNoExecute { return "other rights than the guest's" }
-    let mayWrite = guest.isWritable && (guest.isDirty || !guest.isLeaf(level: level))
-    if entry.isWritable && !mayWrite { return "writable, but the guest's is \(String(guest.raw, radix: 16))" }
+    let isForStores = entry.contains(ShadowMark.turned)
+    let granted = PageTableEntry<MachineSpace>(
+      shadow.key.role.grants(guest, isLeaf: guest.isLeaf(level: level), isForStores: isForStores).rawValue)
+    if granted.isUser != entry.isUser || granted.isNoExecute != entry.isNoExecute {
+      return "other rights than the guest's"
+    }
+    if entry.isWritable && !granted.isWritable { return "writable, but the guest's is \(String(guest.raw, radix: 16))" }
     return leadsElsewhere(entry, guest, shadow.key, index, &machine) ? "leads elsewhere than the guest's" : nil
   }
 
@@ -64,8 +69,9 @@ extension ShadowBackend {
       return !guest.isLeaf(level: level) || machine.physmap.physical(entry.frame) != guest.frame(of: size)
     }
     switch pages[entry.frame]?.key {
-    case .table(let page, let below, let part):
-      return guest.isLeaf(level: level) || key.below(index, guest.frame) != .table(page, level: below, part: part)
+    case .table(let page, let below, let role, let part):
+      let key = key.below(index, guest.frame)
+      return guest.isLeaf(level: level) || key != .table(page, level: below, role: role, part: part)
     case .splinter(let page, let below, let isGlobal):
       guard guest.isLeaf(level: level), let size = PageSize(level: level) else { return true }
       return page != guest.frame(of: size) || below != level - 1 || isGlobal != guest.isGlobal

@@ -5,13 +5,13 @@ internal import Paging
 /// A large page is kept where machine memory behind it is in one piece and nobody watches a page inside. Otherwise the next
 /// smaller size is tried, inside a splinter of the size.
 extension ShadowBackend {
-  /// Fills what stands for a large page, below the table that holds the guest's entry for it.
+  /// Fills what stands for a large page, below the table that holds the guest's entry for it. `granted`: what the entry
+  /// in that table's shadow grants.
   mutating func fillLarge(
-    _ walk: GuestWalk, _ address: VirtualAddress, _ table: MPN, _ cpu: inout VirtualCPU,
+    _ walk: GuestWalk, _ address: VirtualAddress, _ table: MPN, _ granted: EntryFlags, _ cpu: inout VirtualCPU,
     _ machine: inout MachineState
   ) {
-    let flags = Self.inherited(walk.leaf).union(Self.writeRight(walk.leaf))
-    fillParts(walk, address, table, walk.size.level, flags, &cpu, &machine)
+    fillParts(walk, address, table, walk.size.level, granted, &cpu, &machine)
   }
 
   /// Without paging: all memory is the inside of pages as large as there are, from the gigabyte's table on.
@@ -23,10 +23,10 @@ extension ShadowBackend {
   }
 
   private mutating func fillParts(
-    _ walk: GuestWalk, _ address: VirtualAddress, _ table: MPN, _ top: Int, _ rights: EntryFlags,
+    _ walk: GuestWalk, _ address: VirtualAddress, _ table: MPN, _ top: Int, _ granted: EntryFlags,
     _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) {
-    var (frame, level, flags) = (table, top, rights)
+    var (frame, level, flags) = (table, top, granted)
     var first = PageSize(level: level).map { walk.page.first(of: $0) } ?? walk.page
     while let size = PageSize(level: level), size > .small, !keeps(first, size, &machine) {
       let key = ShadowPage.Key.splinter(first, level: level - 1, isGlobal: walk.leaf.isGlobal)

@@ -15,21 +15,21 @@ extension ShadowBackend {
       guard machine.memory.read(place) & 1 == 0 else { continue }
       machine.countExamined()
       guard let guest = key.guestEntry(other, cpu.guestControls, &machine) else { continue }
-      if makeAhead(guest, at: place, cpu, &machine) { machine.counters.prefetched += 1 }
+      if makeAhead(guest, key.role, at: place, cpu, &machine) { machine.counters.prefetched += 1 }
     }
   }
 
   /// Makes a level-1 entry as it will be needed, if the guest has its A set: a prefetch is no access, and sets none.
   private mutating func makeAhead(
-    _ guest: PageTableEntry<PhysicalSpace>, at place: MachineAddress, _ cpu: borrowing VirtualCPU,
-    _ machine: inout MachineState
+    _ guest: PageTableEntry<PhysicalSpace>, _ role: ShadowRole, at place: MachineAddress,
+    _ cpu: borrowing VirtualCPU, _ machine: inout MachineState
   ) -> Bool {
     guard guest.isPresent, guest.isAccessed, guest.reservedBits(level: 1, under: cpu.guestControls) == 0 else {
       return false
     }
     let page = guest.frame
     guard !machine.isDevice(page), machine.traces.protection(of: page) != .notPresent else { return false }
-    var flags = Self.inherited(guest).union(Self.writeRight(guest)).union([.dirty, ShadowMark.prefetched])
+    var flags = role.grants(guest, isLeaf: true).union([.dirty, ShadowMark.prefetched])
     if guest.isGlobal { flags.insert(.global) }
     // The hardware sets A when it uses the entry.
     setLeaf(page, flags.subtracting(.accessed), at: place, level: 1, &machine)
@@ -61,14 +61,14 @@ extension ShadowBackend {
     }
     let level = key.level
     if level == 1 {
-      if makeAhead(guest, at: place, cpu, &machine) { machine.counters.prefetched += 1 }
+      if makeAhead(guest, key.role, at: place, cpu, &machine) { machine.counters.prefetched += 1 }
       return
     }
     guard guest.pointsToTable(level: level), guest.isAccessed,
       guest.reservedBits(level: level, under: cpu.guestControls) == 0,
       let below = key.below(index, guest.frame).flatMap({ frames[$0] }), !leadsToGuarded(place, machine)
     else { return }
-    let flags = Self.inherited(guest).union(guest.isWritable ? .writable : [])
+    let flags = key.role.grants(guest, isLeaf: false)
     pages[below]?.parents.append(place)
     machine.memory.write(place, PageTableEntry(frame: below, flags).raw)
   }

@@ -36,22 +36,23 @@ extension ShadowBackend {
   private mutating func resync(
     _ page: PPN, _ index: Int, _ controls: PagingControls, _ machine: inout MachineState
   ) {
-    for part in parts { resync(.table(page, level: 1, part: part), index, controls, &machine) }
+    for (key, frame) in shadows(of: page) where key.level == 1 { resync(key, frame, index, controls, &machine) }
   }
 
   private mutating func resync(
-    _ key: ShadowPage.Key, _ index: Int, _ controls: PagingControls, _ machine: inout MachineState
+    _ key: ShadowPage.Key, _ frame: MPN, _ index: Int, _ controls: PagingControls, _ machine: inout MachineState
   ) {
-    guard let frame = frames[key] else { return }
     let place = frame.entryAddress(index: index)
     let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
     guard entry.isPresent else { return }
     machine.countExamined()
     guard let guest = key.guestEntry(index, controls, &machine) else { return }
+    let granted = PageTableEntry<MachineSpace>(
+      key.role.grants(guest, isLeaf: true, isForStores: entry.contains(ShadowMark.turned)).rawValue)
     let isSame =
       guest.isPresent && guest.isAccessed && machine.physmap.physical(entry.frame) == guest.frame
-      && guest.isUser == entry.isUser && guest.isNoExecute == entry.isNoExecute && guest.isGlobal == entry.isGlobal
-      && (!entry.isWritable || guest.isWritable && guest.isDirty)
+      && granted.isUser == entry.isUser && granted.isNoExecute == entry.isNoExecute
+      && guest.isGlobal == entry.isGlobal && (!entry.isWritable || granted.isWritable)
     if !isSame { drop(place, level: 1, &machine) }
   }
 }

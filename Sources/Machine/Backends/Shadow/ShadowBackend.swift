@@ -34,6 +34,8 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   var guardedTables: Set<ShadowPage.Key> = []
 
   let design: ShadowSettings
+  /// Those that shadows may have.
+  let roles: [ShadowRole]
   /// Shadows of the path that is being filled: not to be evicted.
   var path: [MPN] = []
   /// Counts makings and uses of shadows.
@@ -43,7 +45,10 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   /// What was stored to a table since a walk went through it last.
   var storeRuns: [PPN: StoreRun] = [:]
 
-  init(_ machine: inout MachineState) { design = machine.settings.shadow }
+  init(_ machine: inout MachineState) {
+    design = machine.settings.shadow
+    roles = design.turnsEntries ? ShadowRole.allCases : [.plain]
+  }
 
   mutating func setRoot(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     resyncAll(&cpu, &machine)
@@ -53,7 +58,8 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
       cpu.pointers = InlineArray(repeating: 0)
       return
     }
-    let key = ShadowPage.Key.table(cpu.registers.root, level: cpu.registers.levels)
+    let key = ShadowPage.Key.table(
+      cpu.registers.root, level: cpu.registers.levels, role: role(of: cpu, machine))
     roots[cpu.index] = [key]
     cpu.root = shadow(key, &cpu, &machine)
     guardRoot(key, &cpu, &machine)
@@ -66,20 +72,14 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   // MARK: The guest's stores to its tables
 
   mutating func changed(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
-    let page = store.address.page
-    let levels = tracedLevels[page.raw] ?? 0
-    for level in 1...5 where levels >> UInt8(level) & 1 != 0 {
-      for part in parts {
-        guard let frame = frames[.table(page, level: level, part: part)] else { continue }
-        let offset = store.isNarrow ? store.address.offset : store.address.offset & ~7
-        for index in part.indices(of: offset, isNarrow: store.isNarrow, level: level) {
-          let place = frame.entryAddress(index: index)
-          drop(place, level: level, &machine)
-          if design.onStore == .update { renew(place, index, cpu, &machine) }
-        }
+    for (key, frame) in shadows(of: store.address.page) {
+      for index in key.part.indices(of: store, level: key.level) {
+        let place = frame.entryAddress(index: index)
+        drop(place, level: key.level, &machine)
+        if design.onStore == .update { renew(place, index, cpu, &machine) }
       }
     }
-    if showsNoTable(store) { recycle(page, &machine) }
+    if showsNoTable(store) { recycle(store.address.page, &machine) }
   }
 
   /// A store whose value is not known: the page is a table no longer.
@@ -107,6 +107,7 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
     machine.countExit(\.exitOther, "control-register", 0, cpu.index)
     resyncAll(&cpu, &machine)
     cpu.setHardwareControls(machine.hypervisorControls(for: cpu.registers))
+    changeRole(&cpu, &machine)
     let new = cpu.registers
     // NX is a reserved bit without NXE: entries that have it are present with it, and not without. Bit 7 of a 4-byte entry
     // means a page with PSE alone.
@@ -115,6 +116,15 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
       machine.flushAllCPUs(&cpu)
     }
     if old.mode != new.mode || new.reloadsPointers(after: old) { setRoot(&cpu, &machine) }
+  }
+
+  /// CR0.WP, CR4.SMEP or CR4.SMAP may have changed what the CPU's shadows have to be made for.
+  private mutating func changeRole(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    let old = roots[cpu.index]?.first?.role ?? .plain
+    guard role(of: cpu, machine) != old else { return }
+    setRoot(&cpu, &machine)
+    // The TLB may hold entries that were turned, and grant the supervisor what it may do no longer.
+    if old != .plain { cpu.flushAll() }
   }
 
   mutating func invalidated(_ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {

@@ -5,8 +5,8 @@ struct ShadowPage {
   /// What a shadow page stands for: its identity in the cache.
   enum Key: Hashable {
     /// A guest's table, taken as one of a level, or the part of it. Entries have the guest's own rights, so that the
-    /// hardware combines the levels' and one shadow serves every parent.
-    case table(PPN, level: Int, part: TablePart = .longMode)
+    /// hardware combines the levels' and one shadow serves every parent, but for what a role changes.
+    case table(PPN, level: Int, role: ShadowRole = .plain, part: TablePart = .longMode)
     /// The inside of a large page of the guest's, from this first page on, as a table of a level (1: 4 KiB entries). It
     /// grants everything; the rights are those of the entry above, so all mappings of the memory share it. Without paging,
     /// all memory is the inside of such pages.
@@ -14,7 +14,21 @@ struct ShadowPage {
 
     var level: Int {
       switch self {
-      case .table(_, let level, _), .splinter(_, let level, _): level
+      case .table(_, let level, _, _), .splinter(_, let level, _): level
+      }
+    }
+
+    var role: ShadowRole {
+      switch self {
+      case .table(_, _, let role, _): role
+      case .splinter: .plain
+      }
+    }
+
+    var part: TablePart {
+      switch self {
+      case .table(_, _, _, let part): part
+      case .splinter: .longMode
       }
     }
   }
@@ -56,12 +70,12 @@ enum TablePart: UInt8, CaseIterable {
     return UInt64(level == 1 ? quadrant * 512 + index : quadrant * 256 + index / 2) * 4
   }
 
-  /// The entries of the shadow that stand for the 8 bytes at an offset of the guest's table, a multiple of 8, or with
-  /// `isNarrow` for the 4 bytes there.
-  func indices(of offset: UInt64, isNarrow: Bool, level: Int) -> Range<Int> {
-    guard let quadrant else { return Int(offset >> 3)..<Int(offset >> 3) + 1 }
-    let first = Int(offset >> 2)
-    let range = first..<first + (isNarrow ? 1 : 2)
+  /// The entries of the shadow of a level that stand for what a store to the guest's table has changed.
+  func indices(of store: TableStore, level: Int) -> Range<Int> {
+    let word = Int(store.address.offset >> 3)
+    guard let quadrant else { return word..<word + 1 }
+    let first = store.isNarrow ? Int(store.address.offset >> 2) : 2 * word
+    let range = first..<first + (store.isNarrow ? 1 : 2)
     let whole = level == 1 ? range : range.lowerBound * 2..<range.upperBound * 2
     return (whole.lowerBound - quadrant * 512..<whole.upperBound - quadrant * 512).clamped(to: 0..<512)
   }
@@ -73,14 +87,14 @@ enum TablePart: UInt8, CaseIterable {
 extension ShadowPage.Key {
   /// The guest's table; nil for a splinter.
   var page: PPN? {
-    if case .table(let page, _, _) = self { page } else { nil }
+    if case .table(let page, _, _, _) = self { page } else { nil }
   }
 
   /// The guest's entry that an entry of the shadow of a table stands for; nil in a splinter.
   func guestEntry(
     _ index: Int, _ controls: PagingControls, _ machine: inout MachineState
   ) -> PageTableEntry<PhysicalSpace>? {
-    guard case .table(let page, let level, let part) = self else { return nil }
+    guard case .table(let page, let level, _, let part) = self else { return nil }
     let place = PhysicalAddress(page.address.raw | part.guestOffset(of: index, level: level))
     guard part.quadrant != nil else { return PageTableEntry(machine.guestWord(place)) }
     let raw = machine.memory.readNarrow(machine.physmap.machine(place))
@@ -89,7 +103,7 @@ extension ShadowPage.Key {
 
   /// The key of the table that an entry of the shadow leads to, if it is the guest's table at a page.
   func below(_ index: Int, _ page: PPN) -> ShadowPage.Key? {
-    guard case .table(_, let level, let part) = self else { return nil }
-    return .table(page, level: level - 1, part: part.below(index))
+    guard case .table(_, let level, let role, let part) = self else { return nil }
+    return .table(page, level: level - 1, role: role, part: part.below(index))
   }
 }

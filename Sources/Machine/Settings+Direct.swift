@@ -1,0 +1,42 @@
+internal import Paging
+
+/// What can be chosen of direct paging, by the keys `direct.…`.
+struct DirectSettings: Hashable, Sendable {
+  /// How the kernel changes its level-1 tables.
+  enum Stores: CaseIterable {
+    /// By `mmu_update`.
+    case hypercall
+    /// By plain stores, each of which Xen emulates.
+    case emulate
+  }
+
+  /// Entries that Xen validates until an interrupt makes it leave a hypercall and come back; 0: none comes.
+  var interruptInterval = 0
+  /// Updates that the port asks for at once at most.
+  var batch = 1
+  var stores = Stores.hypercall
+}
+
+extension Settings {
+  /// The keys of direct paging.
+  static let directKeys: [Key] = [
+    Key(
+      name: "direct.batch", values: ["none", "until-flush", "1…\(UpdateQueue.limit)"],
+      summary: "updates that one hypercall asks for: each its own, as many as come until a flush, or so many",
+      expectation: "none, until-flush or a number from 1 to \(UpdateQueue.limit)"
+    ) {
+      let named = ["none": 1, "until-flush": UpdateQueue.limit]
+      guard let number = named[$1] ?? Int($1), (1...UpdateQueue.limit).contains(number) else { return false }
+      $0.direct.batch = number
+      return true
+    },
+    .word(
+      "direct.stores", ["hypercall", "emulate"],
+      "level-1 tables change by hypercalls, or by stores that fault and that Xen emulates"
+    ) { $0.direct.stores = DirectSettings.Stores.allCases[$1] },
+    .number(
+      "direct.preempt", 0, in: 0...100_000,
+      "entries that Xen validates until an interrupt comes and the hypercall is continued; 0: none comes"
+    ) { $0.direct.interruptInterval = $1 },
+  ]
+}
