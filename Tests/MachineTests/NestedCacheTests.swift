@@ -182,7 +182,7 @@ final class NestedCacheTests: XCTestCase {
   func testNestedRightsOutliveAChangeOfControls() {
     let translation = Translation(
       frame: MPN(5), size: .small, guestSize: .small, rights: .all, isDirty: true, isGlobal: false,
-      refused: NestedRights.read.refused)
+      refused: NestedRights.read.refused(isUserPage: true))
     var registers = ControlRegisters.initial
     let data = TLBData.make(translation, allowed: Rights.all.allowed(under: controls(registers)))
     XCTAssertEqual(data & TLBData.allowed, 0x11, "loads of both modes")
