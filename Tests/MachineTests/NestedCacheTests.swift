@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Machine
 
-/// The caches of the nested dimension: what they spare, and what drops them (semantics.md 2.6).
+/// The caches of the nested dimension: what they spare, and what drops them (SDM 3C 29.4).
 final class NestedCacheTests: XCTestCase {
   private let va: UInt64 = 0x80_4060_5000
 

@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Machine
 
-/// The outcome tables of semantics.md 2.1 to 2.4, cell by cell.
+/// What comes of an access under nested paging, cell by cell (SDM 3C 29.3.3; APM 2 15.25).
 final class NestedRightsTests: XCTestCase {
   private static let kinds = AccessKind.allCases
 

@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Machine
 
-/// References of two-dimensional walks against the table of semantics.md 2.5 and papers.md E1, on a machine without caches
+/// References of two-dimensional walks against the closed form (g + 1)(n + 1) − 1 and its cousins, on a machine without caches
 /// and with a complete nested table.
 final class NestedTheoryTests: XCTestCase {
   private let va: UInt64 = 0x80_4060_5000

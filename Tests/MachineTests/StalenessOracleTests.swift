@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Machine
 
-/// The oracle itself (semantics.md 1.9): it must refuse wrong hits and accept stale ones that are legal.
+/// The oracle itself: it must refuse wrong hits and accept stale ones that are legal.
 final class StalenessOracleTests: XCTestCase {
   private let va = VirtualAddress(0x8040_2000)
   private let registers = ControlRegisters(cr0: 0x8005_0033, cr3: 0x10_0000, cr4: 0x200a0, efer: 0xd01)

@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Machine
 
-/// Every mode against a page walk written from semantics.md 1.2 to 1.5: the enumeration of 7.1 (entry bits of PTE, PDE
+/// Every mode against a page walk written from SDM 3A 4.5 to 4.8 alone: an enumeration of entry bits (of PTE, PDE
 /// and PDPTE, access, CPU flags), with SMEP and SMAP, which that leaves out. Fault or not, code, A and D afterwards.
 final class WalkerOracleTests: XCTestCase {
   /// One combination. Bits of a PTE and a PDE: P, RW, US, A, D, NX, a reserved bit; a PDE also PS and bit 13.
@@ -160,7 +160,7 @@ final class WalkerOracleTests: XCTestCase {
     for seed in seeds(1) { try check(modes, sample(12_000, seed: seed)) }
   }
 
-  /// Direct paging refuses reserved bits at the hypercall (4.3), so they are left out, and NX with NXE clear with them;
+  /// Direct paging refuses reserved bits at the hypercall, so they are left out, and NX with NXE clear with them;
   /// stores that WP = 0 lets pass are Xen's to emulate, which sets no D: faults alone are compared.
   func testDirectPagingAgainstTheOracle() throws {
     for seed in seeds(1) {

@@ -31,6 +31,7 @@ final class MonitorDesignTests: XCTestCase {
     // These leave a flush out, so that a TLB which is flushed more often legally shows them more faults.
     let stale = ["stale.txt", "case-01-edit-without-flush.txt"]
     for name in try Traces.names(".txt") where !stale.contains(name) {
+      guard try Scenario(name).modes.contains(.shadow) else { continue }
       let expected = try faults(replay(name, .native))
       for settings in Self.values {
         // The one scenario whose guest uses the range that it would lose.

@@ -24,7 +24,7 @@ final class ShadowDesignTests: XCTestCase {
   }
 
   func testScenariosShowTheSameTrueFaults() throws {
-    for name in try Traces.names(".txt") {
+    for name in try Traces.names(".txt") where try Scenario(name).modes.contains(.shadow) {
       let expected = try faults(replay(name, .native))
       for settings in Self.values { try check(name, settings, expected) }
     }

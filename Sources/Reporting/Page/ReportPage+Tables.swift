@@ -4,7 +4,8 @@ extension ReportPage {
       ("Accesses and translations", Definitions.accesses), ("Page walks", Definitions.walks),
       ("Faults", Definitions.faults), ("Causes of hidden faults", Definitions.causes), ("Exits", Definitions.exits),
       ("Shadow tables", Definitions.shadowTables), ("Memory", Definitions.memory), ("Cycles", Definitions.cycles),
-      ("Guest kernel", Definitions.kernel),
+      ("Guest kernel", Definitions.kernel), ("TLBs that software fills", Definitions.softwareTLB),
+      ("Dirty log", Definitions.dirtyLog),
     ]
   }
 

@@ -29,7 +29,9 @@ final class DirtyLogDifferentialTests: XCTestCase {
     _ mode: Mode, _ method: DirtyLogMethod, _ change: (inout Settings) -> Void, _ interval: Int, _ world: World,
     _ expected: [(operation: UInt64, page: UInt64)]
   ) {
-    let (settings, place) = (settings(method, interval, change), "MEMLAB_SEED=\(world.plan.seed) \(mode) \(method)")
+    let place = "MEMLAB_SEED=\(world.plan.seed) \(mode) \(method)"
+    var settings = settings(method, interval, change)
+    XCTAssertNil(settings.set("guest.ac", to: world.plan.hasSMAP ? "0" : "1"))
     do {
       let outcome = try world.guest.run(mode, on: .bareFiveLevels, settings, batch: 1 + Int(world.plan.seed % 7))
       XCTAssertEqual(outcome.divergences, [], place)

@@ -5,7 +5,7 @@ import Paging
 /// What one random guest is like: drawn from the seed, before its steps.
 struct Plan {
   enum Flavour {
-    /// Flushes what semantics.md 1.8 demands, and nothing else: every mode gives the same faults.
+    /// Flushes what the architecture demands (SDM 3A 4.10.4.2), and nothing else: every mode gives the same faults.
     case flushing
     /// Leaves flushes out: only the staleness oracle binds.
     case omitting

@@ -3,7 +3,7 @@ import Paging
 @testable import Machine
 
 extension World {
-  /// The translations, in any address space, that a change of words makes stale so that they must be flushed (1.8).
+  /// The translations, in any address space, that a change of words makes stale so that they must be flushed (SDM 3A 4.10.4.2).
   func affected(_ changes: [UInt64: UInt64]) -> [Mapping] {
     // Turning SMAP on flushes nothing, so with it pages of the user's must never be taken for the supervisor's.
     let takesFromSupervisor = plan.hasSMAP || cpus.contains { $0.registers.cr4 & CR4.smep != 0 }

@@ -93,7 +93,7 @@ struct World {
       guest.cr3(roots[0] | pcid(0))
       loadPointers(index)
     }
-    // Direct paging counts no update before the first access: the domain is being built (design.md §10 rule 19).
+    // Direct paging counts no update before the first access: the domain is being built.
     let first: UInt64 = plan.levels < 4 ? 0x7000_0000 : 0x7000_0000_0000
     guest.read(first)
     _ = perform(ReferenceWalker.Request(va: first))

@@ -3,7 +3,7 @@ import Paging
 @testable import Machine
 
 extension Guest {
-  /// The program in the text form of design.md §4, to be read and to be replayed by `memlab replay`.
+  /// The program in the text form of traces, to be read and to be replayed by `memlab replay`.
   var text: String {
     "memlab-trace 1\nguest scenario\n" + items.map { Self.line($0) }.joined(separator: "\n")
   }

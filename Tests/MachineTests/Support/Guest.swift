@@ -5,7 +5,7 @@ import Paging
 /// A program for the simulated machine, written down as a kernel would set it up: map pages, boot, then operate.
 ///
 /// Tables lie where `tablePages` says, from `firstTable` on, so that tests can name them. What `map` builds before
-/// `boot` goes out as `table` operations, which count nothing (design.md §10 rule 2).
+/// `boot` goes out as `table` operations, which count nothing.
 struct Guest {
   struct Item {
     var operation: Operation

@@ -1,4 +1,4 @@
-/// A page walk written from semantics.md 1.1 to 1.5 and nothing else: own bits, own rights, no code of the machine.
+/// A page walk written from SDM 3A 4.3 to 4.8 and nothing else: own bits, own rights, no code of the machine.
 struct ReferenceWalker {
   /// 4 or 5; 3 for PAE paging, whose pointers are then given or else read, 2 for 32-bit paging.
   var levels = 4

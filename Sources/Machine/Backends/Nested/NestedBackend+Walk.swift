@@ -87,7 +87,7 @@ extension NestedBackend {
         (tables[level], grants[level]) = (guest.frame, found.rights)
       }
     }
-    // The processor must write to the entries that lack A or D, so their pages must be writable (semantics.md 2.2).
+    // The processor must write to the entries that lack A or D, so their pages must be writable (SDM 3C 29.3.3.2).
     if let level = path.firstUpdate(access, where: { !grants[$0].contains(.write) }) {
       if root == nil && level == start.level { return nil }
       let place = tables[level].entryAddress(address, level: level, under: controls)
