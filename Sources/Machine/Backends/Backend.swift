@@ -100,6 +100,9 @@ protocol Backend: ~Copyable {
   /// stores are hypercalls.
   func emulatesStore(to address: PhysicalAddress, _ machine: inout MachineState) -> Bool
 
+  /// What the hypervisor books of a machine frame; nil if it keeps no such books.
+  func account(of frame: MPN) -> FrameAccount?
+
   /// The replay has ended.
   mutating func finish(_ machine: inout MachineState)
 
@@ -183,6 +186,8 @@ extension Backend where Self: ~Copyable {
     machine.countUnknownHypercall(text, cpu.index)
     return []
   }
+
+  func account(of frame: MPN) -> FrameAccount? { nil }
 
   mutating func finish(_ machine: inout MachineState) {}
 

@@ -1,6 +1,6 @@
 internal import Paging
 
-/// Direct paging: the hardware walks the guest's own tables, which hold machine xen.frames. The guest changes them by
+/// Direct paging: the hardware walks the guest's own tables, which hold machine frames. The guest changes them by
 /// hypercalls, and Xen lets no change pass that would give a domain another's frame or a writable page table.
 ///
 /// The recorded kernel is not such a guest. A ``Port`` stands between, as Linux's paravirtual operations do: it
