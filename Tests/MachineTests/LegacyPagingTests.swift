@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Machine
 
-/// What 32-bit paging, PAE paging and no paging have of their own (SDM 3A 4.3, 4.4; semantics.md 1.1, 1.2, 2.2).
+/// What 32-bit paging, PAE paging and no paging have of their own (SDM 3A 4.3 and 4.4; AMD APM 2 15.25.10).
 final class LegacyPagingTests: XCTestCase {
   private let va: UInt64 = 0x4060_5000
   private let modes: [Mode] = [.native, .emulatedTLB, .shadow, .nested]
