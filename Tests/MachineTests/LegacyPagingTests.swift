@@ -88,6 +88,23 @@ final class LegacyPagingTests: XCTestCase {
       try faults(guest, .nested, ["nested.format": "npt"]), ["#\(guest.next - 1) va 80000000 code \("d")"])
   }
 
+  /// A page-walk cache holds pointers that walks read, but with no A: that would be a reserved bit.
+  func testPointersInAPageWalkCache() throws {
+    var machine = MachineDescription.bareFiveLevels
+    machine.pageWalkCache = PageWalkCacheGeometry(entries: 64, cycles: 2)
+    var settings = Settings()
+    XCTAssertNil(settings.set("nested.format", to: "npt"))
+    let guest = guest(3) { guest in
+      guest.map(va, to: 0x5000)
+      guest.boot()
+      for _ in 0..<3 { guest.read(va) }
+    }
+    let outcome = try guest.run(.nested, on: machine, settings)
+    XCTAssertEqual(outcome.faults, [])
+    // The pointer and the entry of level 2, twice.
+    XCTAssertEqual(outcome.counters.structureCacheHits, 4)
+  }
+
   /// The load reads through the nested table: a violation of a read, which knows no linear address and no final page.
   func testPointersAreReadThroughTheNestedTable() throws {
     for ad in ["off", "on"] {
