@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Machine
 
-/// What 32-bit paging, PAE paging and no paging have of their own (SDM 3A 4.3, 4.4; semantics.md 1.1, 1.2, 2.2).
+/// What 32-bit paging, PAE paging and no paging have of their own (SDM 3A 4.3 and 4.4; AMD APM 2 15.25.10).
 final class LegacyPagingTests: XCTestCase {
   private let va: UInt64 = 0x4060_5000
   private let modes: [Mode] = [.native, .emulatedTLB, .shadow, .nested]
@@ -86,6 +86,23 @@ final class LegacyPagingTests: XCTestCase {
     }
     XCTAssertEqual(
       try faults(guest, .nested, ["nested.format": "npt"]), ["#\(guest.next - 1) va 80000000 code \("d")"])
+  }
+
+  /// A page-walk cache holds pointers that walks read, but with no A: that would be a reserved bit.
+  func testPointersInAPageWalkCache() throws {
+    var machine = MachineDescription.bareFiveLevels
+    machine.pageWalkCache = PageWalkCacheGeometry(entries: 64, cycles: 2)
+    var settings = Settings()
+    XCTAssertNil(settings.set("nested.format", to: "npt"))
+    let guest = guest(3) { guest in
+      guest.map(va, to: 0x5000)
+      guest.boot()
+      for _ in 0..<3 { guest.read(va) }
+    }
+    let outcome = try guest.run(.nested, on: machine, settings)
+    XCTAssertEqual(outcome.faults, [])
+    // The pointer and the entry of level 2, twice.
+    XCTAssertEqual(outcome.counters.structureCacheHits, 4)
   }
 
   /// The load reads through the nested table: a violation of a read, which knows no linear address and no final page.

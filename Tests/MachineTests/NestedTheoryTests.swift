@@ -147,6 +147,24 @@ final class NestedTheoryTests: XCTestCase {
     }
   }
 
+  /// The same in the upper half of the address space, where a 1 GiB page is in pieces of 2 MiB.
+  func testPiecesOfLargePagesOfTheKernels() throws {
+    for address in [va, 0xffff_ffff_8000_0000, 0xffff_8880_0000_0000] as [UInt64] {
+      let first = address & ~0x3fff_ffff
+      var guest = Guest()
+      guest.append(.ram, 1 << 30)
+      guest.map(first, to: 0, size: .huge)
+      guest.boot()
+      guest.read(first + 0x20_0000)
+      guest.store(0, at: guest.entry(first, level: 3))
+      guest.invlpg(first)
+      guest.read(first + 0x20_1000)
+      let outcome = try guest.run(.nested, on: .roomy, settings(["nested.page": "2M"]))
+      XCTAssertEqual(outcome.divergences, [])
+      XCTAssertEqual(outcome.counters.trueFaults, 1, String(first, radix: 16))
+    }
+  }
+
   /// With D bits in the nested leaf, a page that was read first is walked once more for its first store.
   func testFirstStoreSetsTheNestedDirtyBit() throws {
     let cases: [([String: String], UInt64)] = [([:], 1), (["nested.ad": "on"], 2), (["nested.format": "npt"], 2)]

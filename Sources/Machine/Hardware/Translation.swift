@@ -52,7 +52,8 @@ struct TLBEntry: BitwiseCopyable {
   func covers(_ page: VPN) -> Bool {
     let size = max(self.size, TLBData.guestSize(data))
     let first = (tag >> 19) << self.size.pageShift
-    return (first ^ (page.raw & 0x1fff_ffff_ffff)) >> size.pageShift == 0
+    // A tag of small pages has lost the bits above the 57th of an address, one of larger pages has not.
+    return ((first ^ page.raw) & 0x1fff_ffff_ffff) >> size.pageShift == 0
   }
 }
 

@@ -6,6 +6,8 @@ struct NestedEntryRules {
   let hasExecuteOnly: Bool
   /// EPT: mode-based execute control.
   let hasModeBasedExecute: Bool
+  /// EPT: the bit that is the right to fetch from user-mode addresses.
+  private let userExecuteBit: UInt64
   /// EPT: violations tell the guest's rights.
   private let reportsGuestRights: Bool
   /// A and D are maintained.
@@ -19,6 +21,7 @@ struct NestedEntryRules {
     format = settings.format
     hasExecuteOnly = settings.hasExecuteOnly
     hasModeBasedExecute = settings.hasModeBasedExecute && settings.format == .ept
+    userExecuteBit = hasModeBasedExecute ? 10 : 2
     reportsGuestRights = settings.reportsGuestRights
     hasAccessedDirty = settings.hasAccessedDirty || settings.format == .npt
     var registers = ControlRegisters.initial
@@ -43,7 +46,7 @@ struct NestedEntryRules {
 
   @inline(__always) private func judgeEPT(_ entry: UInt64, level: Int) -> Verdict {
     // Bit 10 means something with mode-based execute control alone; else X is both rights to execute.
-    let user = hasModeBasedExecute ? entry >> 10 & 1 : entry >> 2 & 1
+    let user = entry &>> userExecuteBit & 1
     let rights = NestedRights(rawValue: UInt8(truncatingIfNeeded: entry & 7 | user << 3))
     if rights.isEmpty { return .absent }
     if !rights.contains(.read) && (rights.contains(.write) || !hasExecuteOnly) { return .malformed }

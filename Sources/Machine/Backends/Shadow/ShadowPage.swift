@@ -12,6 +12,17 @@ struct ShadowPage {
     /// all memory is the inside of such pages.
     case splinter(PPN, level: Int, isGlobal: Bool)
 
+    /// In one number: keys are looked up at every store to a table.
+    func hash(into hasher: inout Hasher) {
+      switch self {
+      case .table(let page, let level, let role, let part):
+        let form = UInt64(level) << 8 | UInt64(role.rawValue) << 4 | UInt64(part.rawValue)
+        hasher.combine(page.raw << 12 | form)
+      case .splinter(let page, let level, let isGlobal):
+        hasher.combine(1 << 63 | page.raw << 12 | UInt64(level) << 8 | (isGlobal ? 1 : 0))
+      }
+    }
+
     var level: Int {
       switch self {
       case .table(_, let level, _, _), .splinter(_, let level, _): level
