@@ -26,7 +26,8 @@ final class CounterTableTests: XCTestCase {
       entries_examined,\
       guest_minor_faults,guest_major_faults,guest_signals,guest_demand_pages,guest_zero_maps,guest_fault_around,\
       guest_copies,guest_copy_reuses,guest_reclaimed,guest_swap_outs,guest_swap_ins,guest_large_pages,\
-      guest_large_splits,guest_forks,mmu_update_calls,exits_saved,hypercall_continuations
+      guest_large_splits,guest_forks,mmu_update_calls,exits_saved,hypercall_continuations,balloon_given,balloon_taken,\
+      balloon_retries
 
       """)
   }
@@ -61,7 +62,7 @@ final class CounterTableTests: XCTestCase {
     XCTAssertEqual(
       CounterTable.row(run),
       "\"a,\"\"b\"\"\",emulated-tlb,skylake,10,6,1,2,3,0,0,0,0,0,0,0,0,0,9,4,0,0,0,5,6,0,6,0,0,0,0,0,0,0,0,0,0,0,0,0,"
-        + "0,7,0,7,0,0.002500,4000,0,8,costs.exit=5 nested.fill=eager" + String(repeating: ",0", count: 68)
+        + "0,7,0,7,0,0.002500,4000,0,8,costs.exit=5 nested.fill=eager" + String(repeating: ",0", count: 74)
         + "\n")
     XCTAssertEqual(CounterTable.csv([run]), CounterTable.header + CounterTable.row(run))
   }

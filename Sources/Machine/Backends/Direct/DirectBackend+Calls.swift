@@ -51,7 +51,7 @@ extension DirectBackend {
   }
 
   /// The caller keeps its P2M: what it was given is behind the pages that it named, if they had no frame.
-  private mutating func takeFrames(
+  mutating func takeFrames(
     _ frames: [MPN], for call: Hypercall, _ domain: DomainID, _ machine: inout MachineState
   ) {
     let pages: [PPN]

@@ -1,9 +1,9 @@
 internal import Paging
 
 extension DirectBackend {
-  /// Books a hypercall. `page` is what it names, by physical address.
+  /// Books a hypercall. `address` is what it names, by physical address; `returned`, what it returned if it went well.
   func countHypercall(
-    _ name: String, _ address: PhysicalAddress?, _ value: UInt64?, _ failure: XenError?,
+    _ name: String, _ address: PhysicalAddress?, _ value: UInt64?, _ failure: XenError?, returned: Int = 0,
     _ machine: inout MachineState, _ cpu: Int
   ) {
     guard !isBuilding else { return }
@@ -15,7 +15,7 @@ extension DirectBackend {
     var event = Event(operation: machine.operation, cpu: cpu, kind: .hypercall, cause: name)
     event.physical = address
     event.value = value
-    event.result = failure?.result ?? "0"
+    event.result = failure?.result ?? String(returned)
     machine.log.append(event)
   }
 
