@@ -32,10 +32,17 @@ let package = Package(
     .target(
       name: "MachineDescriptions", dependencies: ["Machine"],
       resources: [.embedInCode("Machines")], swiftSettings: strict),
+    .target(
+      name: "Reproductions", dependencies: ["Paging", "Machine", "MachineDescriptions", "Workloads"],
+      swiftSettings: strict),
     .target(name: "Reporting", dependencies: ["Machine"], swiftSettings: strict),
+    .target(
+      name: "Sweeps", dependencies: ["Machine", "MachineDescriptions", "Workloads", "Reporting"], swiftSettings: strict),
     .executableTarget(
       name: "memlab",
-      dependencies: ["Paging", "TraceFormat", "Workloads", "Machine", "MachineDescriptions", "Reporting"],
+      dependencies: [
+        "Paging", "TraceFormat", "Workloads", "Machine", "MachineDescriptions", "Reproductions", "Reporting", "Sweeps",
+      ],
       swiftSettings: strict),
     .executableTarget(
       name: "memlab-bench", dependencies: ["Paging", "TraceFormat", "Machine", "MachineDescriptions"],
@@ -44,10 +51,13 @@ let package = Package(
     .testTarget(name: "TraceFormatTests", dependencies: ["TraceFormat", "Paging"], swiftSettings: testing),
     .testTarget(name: "WorkloadsTests", dependencies: ["Workloads", "Paging"], swiftSettings: testing),
     .testTarget(name: "MachineTests", dependencies: ["Machine", "Paging"], swiftSettings: testing),
+    .testTarget(name: "ReproductionsTests", dependencies: ["Reproductions"], swiftSettings: testing),
     .testTarget(
       name: "MachineDescriptionsTests", dependencies: ["MachineDescriptions", "Machine", "Paging"],
       swiftSettings: testing),
     .testTarget(name: "ReportingTests", dependencies: ["Reporting", "Machine", "Paging"], swiftSettings: testing),
+    .testTarget(
+      name: "SweepsTests", dependencies: ["Sweeps", "Reporting", "Machine"], swiftSettings: testing),
     .testTarget(
       name: "RegressionTests",
       dependencies: ["Machine", "MachineDescriptions", "Reporting", "TraceFormat", "Paging", "Workloads"],

@@ -33,6 +33,8 @@ public struct MachineDescription: Hashable, Sendable {
   /// Caches through which the walker's references go, nearest first.
   public var walkCaches: [CacheGeometry] = []
   public var costs = Costs()
+  /// Instead of page tables that the processor walks: a TLB that the kernel fills; nil on machines that have a walker.
+  public var softwareTLB: SoftwareTLBGeometry?
 
   /// A machine without any cache: every access walks, every reference goes to memory.
   public init(name: String = "bare", summary: String = "") {
@@ -69,6 +71,18 @@ public struct MachineDescription: Hashable, Sendable {
         return "a page-walk cache beside paging-structure caches, expected one of the two"
       }
     }
+    if let tlb = softwareTLB {
+      let isPlausible =
+        (2...65_536).contains(tlb.entries) && (1...2).contains(tlb.pages) && (0..<tlb.entries).contains(tlb.wired)
+        && (1...12).contains(tlb.contextBits)
+      if !isPlausible {
+        return "a software-managed TLB of \(tlb.entries) entries of \(tlb.pages) pages, \(tlb.wired) wired, with "
+          + "\(tlb.contextBits) bits of ASID, expected 2 to 65,536 entries of 1 or 2, fewer wired, and 1 to 12 bits"
+      }
+      if !(l1Instruction + l1Data + l2).isEmpty {
+        return "TLB arrays beside a software-managed TLB, expected one of the two"
+      }
+    }
     for cache in walkCaches where !isPlausible(cache.sets, cache.ways, limit: 1 << 24) {
       return "a walk cache of \(cache.sets) sets and \(cache.ways) ways, expected 1 or more, "
         + "at most 65,536 ways and 2^24 in all"
@@ -92,6 +106,24 @@ public struct TLBGeometry: Hashable, Sendable {
     self.pageSizes = pageSizes
     self.sets = sets
     self.ways = ways
+  }
+}
+
+/// A TLB that software fills.
+public struct SoftwareTLBGeometry: Hashable, Sendable {
+  /// Fully associative; the victim of a refill is random.
+  public var entries: Int
+  /// Pages of 4 KiB that one entry translates: 1, or a pair.
+  public var pages: Int
+  /// Entries, from 0 on, that no refill replaces.
+  public var wired: Int
+  /// Bits of an address-space identifier.
+  public var contextBits: Int
+  public init(entries: Int, pages: Int, wired: Int, contextBits: Int) {
+    self.entries = entries
+    self.pages = pages
+    self.wired = wired
+    self.contextBits = contextBits
   }
 }
 
@@ -153,5 +185,8 @@ public struct Costs: Hashable, Sendable {
   public var callout: UInt64 = 1254
   /// The hypervisor's look at one more entry while it is at it: to make it ahead, to compare or to drop it.
   public var examine: UInt64 = 60
+  /// The exception, the instructions and the return of a handler that refills a software-managed TLB, without what its
+  /// loads of page-table entries cost.
+  public var refill: UInt64 = 20
   public init() {}
 }

@@ -4,6 +4,7 @@ internal import Paging
 struct MachineState: ~Copyable {
   let description: MachineDescription
   let settings: Settings
+  let mode: Mode
   let guest: TraceHeader.Guest
   var memory = MachineMemory()
   var physmap: Physmap
@@ -11,6 +12,8 @@ struct MachineState: ~Copyable {
   var walkCache: WalkCache
   var counters = Counters()
   var traces = MemoryTraces()
+  /// The traces that the settings ask for are in force.
+  var areTracesOn: Bool
   /// What the processor's virtualization makes of each class of intercepted operations.
   let tolls: Tolls
   /// The monitor has an address space of its own, and no tags tell its TLB entries from the guest's.
@@ -26,6 +29,13 @@ struct MachineState: ~Copyable {
   /// Rows of the frame buffer that have been stored to.
   var dirtyRows: Set<UInt64> = []
   var log: Log
+  var dirtyLog: DirtyLog
+  /// What the rounds before the present one have cost, by the counters.
+  var harvested: (exits: UInt64, invepts: UInt64, cycles: UInt64) = (0, 0, 0)
+  /// Sees what the dirty log must find; with checks only.
+  var observer: StoreObserver?
+  /// A flush of all that a CPU has cached is an INVEPT.
+  let hasNestedTable: Bool
   /// Pages of physical memory; page numbers from here on are device memory.
   var ramPages: UInt64
   /// What machine frames hold, of a process trace and with checks.
@@ -45,6 +55,7 @@ struct MachineState: ~Copyable {
   init(_ configuration: Configuration) {
     description = configuration.machine
     settings = configuration.settings
+    mode = configuration.mode
     guest = configuration.guest
     let technique = settings.monitor.technique.effective(in: configuration.mode)
     tolls = Tolls(technique, description.costs)
@@ -55,10 +66,14 @@ struct MachineState: ~Copyable {
     flushesAtExits = sharesSpace && monitor.hiding == .addressSpace && !monitor.hasTags
     guardedRange = sharesSpace && monitor.hiding == .protection ? range : nil
     truncatedRange = sharesSpace && monitor.hiding == .truncation ? range : nil
+    areTracesOn = !settings.traces.beginAtMark
     physmap = Physmap(isIdentity: configuration.mode == .native)
     let walkCaches = settings.walkCaches == .none ? [] : description.walkCaches
     walkCache = WalkCache(walkCaches, memory: description.costs.memory)
-    log = Log(recordsEvents: configuration.recordsEvents)
+    log = Log(recordsEvents: configuration.recordsEvents, recordsRounds: configuration.recordsDirtyRounds)
+    // A bare machine has nobody to log for.
+    dirtyLog = DirtyLog(configuration.mode == .native ? DirtyLogSettings() : settings.dirtyLog)
+    hasNestedTable = configuration.mode == .nested
     ramPages = min(Self.defaultRAM, 1 << UInt64(description.maxPhysicalAddressBits)) >> 12
   }
 
@@ -80,8 +95,12 @@ struct MachineState: ~Copyable {
   /// Carries out the flush that other CPUs asked of this one.
   mutating func catchUp(_ cpu: inout VirtualCPU) {
     if cpu.flushClock < flushClock {
-      cpu.flushAll()
-      cpu.nested.removeAll()
+      if hasNestedTable {
+        cpu.invept(.table(cpu.owner.nestedTable))
+        counters.invepts += 1
+      } else {
+        cpu.flushAll()
+      }
     }
     cpu.flushClock = flushClock
   }

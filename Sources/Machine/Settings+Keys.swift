@@ -1,6 +1,7 @@
 extension Settings {
   /// Every key there is, in the order in which they are listed.
-  public static let keys: [Key] = generalKeys + nestedKeys + monitorKeys + guestKeys + directKeys
+  public static let keys: [Key] =
+    generalKeys + nestedKeys + dirtyLogKeys + monitorKeys + guestKeys + softwareTLBKeys + directKeys
 
   private static let generalKeys: [Key] = [
     .word("guest.ac", ["1", "0"], "EFLAGS.AC as the guest's kernel sees it; 0 lets SMAP refuse") {
@@ -44,6 +45,14 @@ extension Settings {
       "shadow.large", ["splinter", "keep"],
       "a large page of the guest's comes in 4 KiB parts, or whole where no page inside is traced"
     ) { $0.shadow.keepsLarge = $1 == 1 },
+    .word(
+      "shadow.wp", ["emulate", "flip"],
+      "emulated-tlb, shadow: a store that only CR0.WP = 0 allows is emulated, or makes the entry writable supervisor's"
+    ) { $0.shadow.turnsEntries = $1 == 1 },
+    .word(
+      "trace.when", ["start", "marks"],
+      "the traces of device, ROM, copy-on-write and frame buffer hold from the start, or between two marks of the trace"
+    ) { $0.traces.beginAtMark = $1 == 1 },
     .range("trace.device", "physical memory of which a device model sees every access") { $0.traces.device = $1 },
     .range("trace.rom", "physical memory to which stores are dropped") { $0.traces.readOnlyMemory = $1 },
     .range("trace.cow", "physical pages that are shared until their first store") { $0.traces.copyOnWrite = $1 },

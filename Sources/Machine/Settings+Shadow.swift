@@ -35,6 +35,9 @@ public struct ShadowSettings: Hashable, Sendable {
   public var unshadowing: Unshadowing = []
   /// A large page of the guest's stays large where memory and traces allow, instead of coming in 4 KiB parts.
   public var keepsLarge = false
+  /// A store that only CR0.WP = 0 allows turns its entry into a writable one of the supervisor's, instead of being
+  /// emulated.
+  public var turnsEntries = false
   public var zeroRun = 2
   public var flood = 3
 }

@@ -25,12 +25,22 @@ public struct Settings: Hashable, Sendable {
   var walkCaches = WalkCaches.all
   /// The keys `nested.…` that came later.
   var nested = NestedSettings()
+  /// How stores are logged.
+  var dirtyLog = DirtyLogSettings()
   /// The keys of the modelled guest kernel.
   var guest = GuestSettings()
   /// The keys of direct paging.
   var direct = DirectSettings()
 
+  /// Entries of the processor's software-managed TLB that the hypervisor keeps for itself.
+  var reservedTLBEntries = 8
+  /// Entries of the virtual TLB of such a machine, if more than it has.
+  var virtualTLBEntries = 0
+
   public init() {}
+
+  /// Stores are logged.
+  public var logsDirtyPages: Bool { dirtyLog.method != .none }
 
   /// A key of `--set`: what it is called, what it takes, what it does.
   public struct Key: Sendable {
@@ -57,6 +67,8 @@ public struct TraceSettings: Hashable, Sendable {
   public var readOnlyMemory: PhysicalRange?
   public var copyOnWrite: PhysicalRange?
   public var frameBuffer: PhysicalRange?
+  /// They begin at the first mark of the trace, end at the second, and so on, instead of being there from the start.
+  public var beginAtMark = false
   /// Bytes of one row of the frame buffer.
   public var frameBufferRow = 4096
 }

@@ -8,6 +8,8 @@ public struct Configuration: Sendable {
   public var guest: TraceHeader.Guest
   /// Collect an ``Event`` for each fault, exit, hypercall and read-back.
   public var recordsEvents = false
+  /// Collect a ``DirtyRound`` for each round of dirty logging.
+  public var recordsDirtyRounds = false
   /// Check every TLB hit against the tables that were valid (the staleness oracle) and the backend's invariants.
   public var checks = false
 
@@ -33,6 +35,11 @@ public final class Simulation {
     if let problem = configuration.settings.problem(on: configuration.machine) {
       throw ReplayError(operation: 0, message: problem)
     }
+    if let problem = configuration.settings.problem(
+      configuration.machine, configuration.mode, isProcessTrace: configuration.guest == .process)
+    {
+      throw ReplayError(operation: 0, message: problem)
+    }
     processor = try AnyProcessor(configuration)
   }
 
@@ -48,6 +55,9 @@ public final class Simulation {
 
   /// The events since the last call, in order.
   public func takeEvents() -> [Event] { processor.cold.takeEvents() }
+
+  /// The rounds of dirty logging since the last call, in order.
+  public func takeDirtyRounds() -> [DirtyRound] { processor.cold.takeDirtyRounds() }
 
   /// Translates an address for an access, and tells each step. It changes what a real access would change, so it is for
   /// the end of a run.
@@ -68,8 +78,13 @@ private enum AnyProcessor {
   case shadow(ProcessorBox<ShadowBackend>)
   case nested(ProcessorBox<NestedBackend>)
   case direct(ProcessorBox<DirectBackend>)
+  case softwareTLB(ProcessorBox<SoftwareTLBBackend>)
 
   init(_ configuration: Configuration) throws(ReplayError) {
+    if configuration.machine.softwareTLB != nil {
+      self = .softwareTLB(try ProcessorBox(configuration))
+      return
+    }
     switch configuration.mode {
     case .native: self = .native(try ProcessorBox(configuration))
     case .emulatedTLB: self = .emulatedTLB(try ProcessorBox(configuration))
@@ -86,6 +101,7 @@ private enum AnyProcessor {
     case .shadow(let box): try box.processor.replay(batch)
     case .nested(let box): try box.processor.replay(batch)
     case .direct(let box): try box.processor.replay(batch)
+    case .softwareTLB(let box): try box.processor.replay(batch)
     }
     if cold.checks { cold.checkInvariants() }
   }
@@ -98,6 +114,7 @@ private enum AnyProcessor {
     case .shadow(let box): box
     case .nested(let box): box
     case .direct(let box): box
+    case .softwareTLB(let box): box
     }
   }
 }
@@ -109,6 +126,7 @@ private protocol ColdProcessor: AnyObject {
   func checkInvariants()
   func finish() throws(ReplayError)
   func takeEvents() -> [Event]
+  func takeDirtyRounds() -> [DirtyRound]
   func explain(_ address: VirtualAddress, _ access: Access) throws(ReplayError) -> [WalkStep]
   func guestTables() -> [UInt64: UInt64]
 }
@@ -130,6 +148,7 @@ private final class ProcessorBox<MMU: Backend & ~Copyable>: ColdProcessor {
   }
 
   func takeEvents() -> [Event] { processor.machine.log.takeEvents() }
+  func takeDirtyRounds() -> [DirtyRound] { processor.machine.log.takeRounds() }
 
   func explain(_ address: VirtualAddress, _ access: Access) throws(ReplayError) -> [WalkStep] {
     try processor.explain(address, access)

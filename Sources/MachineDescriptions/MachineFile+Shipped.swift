@@ -8,6 +8,8 @@ extension MachineFile {
   /// Adding a machine is a file in `Machines/` and a line here.
   static let shipped: [(name: String, text: @Sendable () -> [UInt8])] = [
     ("skylake", { PackageResources.skylake_json }),
+    ("r3000", { PackageResources.r3000_json }),
+    ("r4000", { PackageResources.r4000_json }),
     ("prescott", { PackageResources.prescott_json }),
     ("nehalem", { PackageResources.nehalem_json }),
     ("icelake", { PackageResources.icelake_json }),

@@ -35,6 +35,13 @@ enum MachineReader {
       machine.nestedStructureCaches = try pagingStructureCaches(nested.group("structures"))
       try nested.finish()
     }
+    if top.has("softwareTLB") {
+      let tlb = try top.group("softwareTLB")
+      machine.softwareTLB = SoftwareTLBGeometry(
+        entries: try tlb.count("entries"), pages: try tlb.count("pagesPerEntry"), wired: try tlb.count("wired"),
+        contextBits: try tlb.count("asidBits"))
+      try tlb.finish()
+    }
     machine.walkCaches = try walkCaches(top.list("walkCaches"))
     machine.costs = try costs(top.group("costs"))
     try top.finish(allowing: ["sources"])
@@ -104,6 +111,7 @@ enum MachineReader {
     costs.trap = group.has("trap") ? try group.cycles("trap") : costs.faultDelivery
     costs.reflection = group.has("reflection") ? try group.cycles("reflection") : costs.injection
     if group.has("callout") { costs.callout = try group.cycles("callout") }
+    if group.has("refill") { costs.refill = try group.cycles("refill") }
     if group.has("examine") { costs.examine = try group.cycles("examine") }
     try group.finish()
     return costs

@@ -23,10 +23,12 @@
 /// | balloon | pages | | |
 /// | switchProcess, exec, exit | process | | |
 /// | fork | parent | | words: child |
-/// | map, protect | virtual | rights: 4 r, 2 w, 1 x; 8: a file's (map alone) | words: length in bytes |
+/// | map | virtual | rights: 4 r, 2 w, 1 x; 8: a file's; 16: shared | words: length in bytes [, file, offset in it in bytes] |
+/// | protect | virtual | rights: 4 r, 2 w, 1 x | words: length in bytes |
 /// | unmap, discard | virtual | | words: length in bytes |
 /// | content | physical | | words: tag |
 /// | dma | physical | 0 read, 1 write | words: length in bytes |
+/// | remap | virtual | | words: length in bytes, new virtual address, new length |
 public struct Operation: Hashable, Sendable {
   public enum Kind: UInt8, CaseIterable, Sendable {
     case load, store, fetch
@@ -39,6 +41,7 @@ public struct Operation: Hashable, Sendable {
     case switchProcess, fork, exec, exit
     case map, unmap, protect, discard
     case content, dma
+    case remap
   }
 
   public struct Flags: OptionSet, Hashable, Sendable {
@@ -46,7 +49,8 @@ public struct Operation: Hashable, Sendable {
     @inlinable public init(rawValue: UInt8) { self.rawValue = rawValue }
     /// Made in user mode (text: lower case). A fault's or interrupt's: it came from user mode.
     @inlinable public static var user: Flags { Flags(rawValue: 1) }
-    /// A table store carries the virtual address of its access; a fault its RIP; an interrupt its code and RIP.
+    /// A table store carries the virtual address of its access; a fault its RIP; an interrupt its code and RIP; a map the
+    /// number of the file and the place in it.
     @inlinable public static var hasPayload: Flags { Flags(rawValue: 2) }
   }
 
@@ -69,8 +73,10 @@ public struct Operation: Hashable, Sendable {
 
   @inlinable public var isUser: Bool { flags.rawValue & 1 != 0 }
   @inlinable public var hasPayload: Bool { flags.rawValue & 2 != 0 }
-  /// In the size of a `map`: what is mapped is a file, privately.
+  /// In the size of a `map`: what is mapped is a file.
   @inlinable public static var fileMapping: UInt16 { 8 }
+  /// In the size of a `map`: stores are seen by all that have the same mapped (Linux, MAP_SHARED).
+  @inlinable public static var sharedMapping: UInt16 { 16 }
   /// A load, store or fetch.
   @inlinable public var isAccess: Bool { kind.rawValue <= Kind.fetch.rawValue }
 }

@@ -60,7 +60,9 @@ public struct OperationBatch: Sendable {
     case .tableStore, .fault: return operation.hasPayload ? 2 : 1
     case .interrupt: return operation.hasPayload ? 2 : 0
     case .table: return 8 + tableEntryCount(of: operation)
-    case .invpcid, .fork, .map, .unmap, .protect, .discard, .content, .dma: return 1
+    case .invpcid, .fork, .unmap, .protect, .discard, .content, .dma: return 1
+    case .map: return operation.hasPayload ? 3 : 1
+    case .remap: return 3
     default: return 0
     }
   }

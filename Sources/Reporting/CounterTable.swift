@@ -68,7 +68,8 @@ public enum CounterTable {
   ]
 
   /// The columns that came later still: behind `settings`.
-  static let latest: [Column] = shadowing + walks + monitor + designs + kernel + direct
+  static let latest: [Column] =
+    shadowing + walks + monitor + designs + kernel + cycles + dirtyLog + moves + softwareTLB + entries + direct
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -146,6 +147,55 @@ public enum CounterTable {
     Column("guest_forks") { $0.guestForks },
   ]
 
+  /// What else it did: shared files written back, pages moved.
+  private static let moves: [Column] = [
+    Column("guest_write_backs") { $0.guestPagesWrittenBack },
+    Column("guest_moved_pages") { $0.guestPagesMoved },
+  ]
+
+  /// Misses of the first level, and machines whose TLB software fills.
+  private static let softwareTLB: [Column] = [
+    Column("itlb_l1_misses") { $0.l1FetchMisses },
+    Column("dtlb_l1_misses") { $0.l1DataMisses },
+    Column("tlb_refills") { $0.tlbRefills },
+    Column("tlb_invalid") { $0.tlbInvalid },
+    Column("tlb_modified") { $0.tlbModified },
+    Column("refill_refs") { $0.refillReferences },
+    Column("tlb_probes") { $0.tlbProbes },
+    Column("tlb_random_writes") { $0.tlbRandomWrites },
+    Column("tlb_indexed_writes") { $0.tlbIndexedWrites },
+    Column("hidden_refills") { $0.hiddenRefills },
+  ]
+
+  /// What the cycles were spent on; the parts and the total stand among the early columns.
+  private static let cycles: [Column] = Cycles.items.map { item in
+    Column("cycles_" + item.name) { item.value($0.cycles) }
+  }
+
+  /// The dirty log, and what the hypervisor does to the nested table.
+  private static let dirtyLog: [Column] = [
+    Column("dirty_log_rounds") { $0.dirtyLogRounds },
+    Column("dirty_log_pages") { $0.dirtyLogPages },
+    Column("dirty_log_pages_peak", isLevel: true) { $0.dirtyLogPagesPeak },
+    Column("trace_faults_dirty_log") { $0.traceFaultsDirtyLog },
+    Column("dirty_log_exits") { $0.dirtyLogExits },
+    Column("dirty_log_full") { $0.modificationLogFull },
+    Column("dirty_log_examined") { $0.dirtyLogExamined },
+    Column("dirty_log_cycles") { $0.dirtyLogCycles },
+    Column("nested_split") { $0.nestedSplit },
+    Column("nested_collapsed") { $0.nestedCollapsed },
+    Column("invepts") { $0.invepts },
+    Column("invvpids") { $0.invvpids },
+    Column("exit_flushes") { $0.exitFlushes },
+  ]
+
+  /// What became of entries for CR0.WP = 0, and of frames for copy-on-write.
+  private static let entries: [Column] = [
+    Column("wp_flips") { $0.writeProtectFlips },
+    Column("wp_flips_back") { $0.writeProtectFlipsBack },
+    Column("frames_copied") { $0.framesCopied },
+  ]
+
   /// The hypercalls of direct paging.
   private static let direct: [Column] = [
     Column("mmu_update_calls") { $0.mmuUpdateCalls },
@@ -159,21 +209,25 @@ public enum CounterTable {
   /// Every counter, in the order of the columns.
   public static var columns: [Column] { early + late + latest }
 
+  /// The names of all columns, those of the run included.
+  public static var names: [String] {
+    ["trace", "mode", "machine"] + early.map(\.name) + ["seconds", "operations_per_second"] + late.map(\.name)
+      + ["settings"] + latest.map(\.name)
+  }
+
   /// The header line.
-  public static var header: String {
-    CSV.line(
-      ["trace", "mode", "machine"] + early.map(\.name) + ["seconds", "operations_per_second"] + late.map(\.name)
-        + ["settings"] + latest.map(\.name))
+  public static var header: String { CSV.line(names) }
+
+  /// The fields of one run, one a column.
+  public static func fields(_ run: Run) -> [String] {
+    [run.trace, run.mode.rawValue, run.machine] + early.map { String($0.value(run.counters)) }
+      + [Decimal.fixed(run.seconds, digits: 6), String(run.operationsPerSecond)]
+      + late.map { String($0.value(run.counters)) } + [run.settings]
+      + latest.map { String($0.value(run.counters)) }
   }
 
   /// The line of one run.
-  public static func row(_ run: Run) -> String {
-    CSV.line(
-      [run.trace, run.mode.rawValue, run.machine] + early.map { String($0.value(run.counters)) }
-        + [Decimal.fixed(run.seconds, digits: 6), String(run.operationsPerSecond)]
-        + late.map { String($0.value(run.counters)) } + [run.settings]
-        + latest.map { String($0.value(run.counters)) })
-  }
+  public static func row(_ run: Run) -> String { CSV.line(fields(run)) }
 
   /// The whole table.
   public static func csv(_ runs: [Run]) -> String { header + runs.map(row).joined() }

@@ -25,8 +25,8 @@ public enum Decimal {
   }
 
   /// A share of a whole, in percent; `-` of nothing.
-  public static func percent(_ part: UInt64, of whole: UInt64) -> String {
-    whole == 0 ? "-" : fixed(100 * Double(part) / Double(whole), digits: 2) + " %"
+  public static func percent(_ part: UInt64, of whole: UInt64, digits: Int = 2) -> String {
+    whole == 0 ? "-" : fixed(100 * Double(part) / Double(whole), digits: digits) + " %"
   }
 
   /// A quotient with two digits behind the point; `-` of nothing.

@@ -159,6 +159,7 @@ extension InspectionReport {
     case .unmap: "unmap"
     case .protect: "protect"
     case .discard: "discard"
+    case .remap: "remap"
     case .content: "content"
     case .dma: "dma"
     }

@@ -27,6 +27,7 @@ public enum Summary {
     kernel(&builder)
     exits(&builder)
     memory(&builder)
+    dirtyLog(&builder)
     cycles(&builder)
     speed(&builder)
     let settings = runs[0].settings.isEmpty ? "" : ", with \(runs[0].settings)"
@@ -85,6 +86,7 @@ public enum Summary {
     table.sum("    for a device") { $0.traceFaultsDevice }
     table.sum("    for translated code") { $0.traceFaultsTranslations }
     table.sum("    for copy-on-write") { $0.traceFaultsCopyOnWrite }
+    table.sum("    for the dirty log") { $0.traceFaultsDirtyLog }
     table.sum("  dirty") { $0.hiddenDirty }
     table.sum("  host") { $0.hiddenHost }
     table.sum("  other") { $0.hiddenOther }
@@ -141,11 +143,33 @@ public enum Summary {
     table.sum("  in per cent of guest tables, peak") { $0.bloatPeak }
     table.sum("large shadow leaves made") { $0.shadowLargeMade }
     table.sum("  broken up for a trace") { $0.shadowLargeBroken }
+    table.sum("read-only entries turned for CR0.WP = 0") { $0.writeProtectFlips }
+    table.sum("  and turned back") { $0.writeProtectFlipsBack }
     table.sum("entries examined in passing") { $0.entriesExamined }
     table.sum("shadow entries made ahead") { $0.prefetched }
     table.sum("  used") { $0.prefetchedUsed }
+    table.sum("frames copied on write") { $0.framesCopied }
     table.sum("traced pages, peak") { $0.tracedPagesPeak }
     table.sum("machine frames, peak") { $0.machineFramesPeak }
+  }
+
+  /// The dirty log, and the life of the nested table.
+  private static func dirtyLog(_ table: inout Builder) {
+    table.heading("dirty log")
+    table.sum("rounds") { $0.dirtyLogRounds }
+    table.sum("pages dirtied, all rounds") { $0.dirtyLogPages }
+    table.ratio("  a round", of: { $0.dirtyLogRounds }) { $0.dirtyLogPages }
+    table.sum("  peak") { $0.dirtyLogPagesPeak }
+    table.sum("exits for it alone") { $0.dirtyLogExits }
+    table.sum("  for a full modification log") { $0.modificationLogFull }
+    table.sum("entries examined by harvests") { $0.dirtyLogExamined }
+    table.sum("cycles for it") { $0.dirtyLogCycles }
+    table.heading("nested table")
+    table.sum("large pages split") { $0.nestedSplit }
+    table.sum("tables collapsed into large pages") { $0.nestedCollapsed }
+    table.sum("INVEPT") { $0.invepts }
+    table.sum("INVVPID") { $0.invvpids }
+    table.sum("flushes by exits without VPID") { $0.exitFlushes }
   }
 
   private static func cycles(_ table: inout Builder) {

@@ -1,5 +1,5 @@
 /// A table for people: a label column at the left, the other columns set flush right.
-struct TextTable {
+public struct TextTable {
   private enum Line {
     case row(label: String, cells: [String])
     case heading(String)
@@ -7,16 +7,18 @@ struct TextTable {
 
   private var lines: [Line] = []
 
+  public init() {}
+
   /// Starts a group; a group without rows does not show.
-  mutating func heading(_ title: String) {
+  public mutating func heading(_ title: String) {
     if case .heading? = lines.last { lines.removeLast() }
     lines.append(.heading(title))
   }
 
-  mutating func row(_ label: String, _ cells: [String]) { lines.append(.row(label: label, cells: cells)) }
+  public mutating func row(_ label: String, _ cells: [String]) { lines.append(.row(label: label, cells: cells)) }
 
   /// The lines, each with its line end; the first row is followed by nothing special.
-  func text() -> String {
+  public func text() -> String {
     var widths: [Int] = []
     var labelWidth = 0
     for case .row(let label, let cells) in lines {

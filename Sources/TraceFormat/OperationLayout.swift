@@ -14,7 +14,7 @@ struct OperationLayout {
     case .tableStore: self.init(true, operation.hasPayload, .words)
     case .table: self.init(true, true, .table)
     case .tableGone: self.init(true, true)
-    case .fault, .content, .fork, .unmap, .discard: self.init(true, false, .words)
+    case .fault, .content, .fork, .unmap, .discard, .remap: self.init(true, false, .words)
     case .invpcid, .map, .protect, .dma: self.init(true, true, .words)
     case .interrupt: self.init(false, true, operation.hasPayload ? .words : .none)
     case .hypercall: self.init(false, false, .string)

@@ -22,7 +22,7 @@ extension OperationSyntax {
         guard range.contains(operation.size) else { return false }
       case .rights, .mappingRights, .direction:
         sizeIsFree = true
-        guard operation.size <= (kind == .dma ? 1 : kind == .map ? 15 : 7) else { return false }
+        guard operation.size <= (kind == .dma ? 1 : kind == .map ? 31 : 7) else { return false }
       case .word, .count: break
       case .entries: guard hasGoodTable(operation, in: batch) else { return false }
       case .text:

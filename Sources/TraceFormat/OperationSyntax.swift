@@ -14,7 +14,7 @@ struct OperationSyntax {
     case size(ClosedRange<UInt16>, default: UInt16?)
     /// The operation's size as letters of `rwx`, or `-`.
     case rights
-    /// The same, or with an `f` for a file.
+    /// The same, or with an `f` for a file and an `s` for a shared mapping.
     case mappingRights
     /// The operation's size as `read` or `write`.
     case direction
@@ -73,12 +73,19 @@ struct OperationSyntax {
     .init(kind: .fork, name: "fork", fields: [.number(upTo: .max), .count("a process")]),
     .init(kind: .exec, name: "exec", fields: [.number(upTo: .max)]),
     .init(kind: .exit, name: "exit", fields: [.number(upTo: .max)]),
-    .init(kind: .map, name: "map", fields: [.address, .count("a length in bytes"), .mappingRights]),
+    .init(
+      kind: .map, name: "map", fields: [.address, .count("a length in bytes"), .mappingRights],
+      optional: [.count("a file's number"), .count("an offset in bytes")], mark: "file"),
     .init(kind: .unmap, name: "unmap", fields: [.address, .count("a length in bytes")]),
     .init(kind: .protect, name: "protect", fields: [.address, .count("a length in bytes"), .rights]),
     .init(kind: .discard, name: "discard", fields: [.address, .count("a length in bytes")]),
     .init(kind: .content, name: "content", fields: [.address, .word("a tag")]),
     .init(kind: .dma, name: "dma", fields: [.direction, .address, .count("a length in bytes")]),
+    .init(
+      kind: .remap, name: "remap",
+      fields: [
+        .address, .count("a length in bytes"), .word("the new address"), .count("the new length in bytes"),
+      ]),
   ]
 }
 
@@ -91,7 +98,7 @@ extension OperationSyntax.Field {
     case .bytes: "a number of bytes, not 0 (decimal, 0x…, suffix K, M or G)"
     case .size(let range, _): "a number from \(range.lowerBound) to \(range.upperBound)"
     case .rights: "letters of rwx, or -"
-    case .mappingRights: "letters of rwxf, or -"
+    case .mappingRights: "letters of rwxfs, or -"
     case .direction: "read or write"
     case .word(let meaning): "\(meaning), hexadecimal"
     case .count(let meaning): "\(meaning), decimal"

@@ -11,10 +11,13 @@ struct UniformRandom: Pattern {
     keys: [
       .init("footprint", 256, in: 2...262_144, "MiB of data"),
       .init("accesses", 1_000_000, in: 1...(1 << 50), "loads"),
-      .init("large", 0, in: 0...1, "1: the guest's pages are of 2 MiB"),
+      .init("large", 0, in: 0...2, "1: the guest's pages are of 2 MiB; 2: of 1 GiB"),
+      .init("levels", 4, in: 4...5, "levels of the guest's tables"),
+      .init("protects", 0, in: 0...1_000_000, "stores to leaf entries for a million loads, each with an INVLPG"),
     ], guest: .scenario, make: { UniformRandom($0) })
 
   private let words: UInt64
+  private let protects: UInt64
   private let accesses: UInt64
   private let tables: GuestTables
   private var done: UInt64 = 0
@@ -23,10 +26,13 @@ struct UniformRandom: Pattern {
   private var random: Random
 
   init(_ parameters: Parameters) {
-    let bytes = parameters["footprint"] << 20
+    let lowest = Int(parameters["large"]) + 1
+    let page: UInt64 = 1 << UInt64(3 + 9 * lowest)
+    let bytes = ((parameters["footprint"] << 20) + page - 1) & ~(page - 1)
     words = bytes / 8
     accesses = parameters["accesses"]
-    tables = GuestTables(data: bytes, lowest: parameters["large"] == 1 ? 2 : 1)
+    protects = parameters["protects"]
+    tables = GuestTables(data: bytes, lowest: lowest, levels: Int(parameters["levels"]))
     random = parameters.random
   }
 
@@ -37,6 +43,7 @@ struct UniformRandom: Pattern {
         let table = tables.all[told]
         batch.appendTable(at: table.address, level: table.level, entries: tables.entries(of: table))
       } else {
+        if tables.levels == 5 { batch.append(Operation(.loadCR4, CR4.pae | CR4.la57)) }
         batch.append(Operation(.loadCR3, tables.root))
       }
       told += 1
@@ -44,8 +51,17 @@ struct UniformRandom: Pattern {
     }
     guard done < accesses else { return false }
     batch.load(random.below(words) * 8)
+    // Evenly spread: a store wherever the running share passes a whole number.
+    if (done + 1) * protects / 1_000_000 > done * protects / 1_000_000 { protect(random.below(words) * 8, &batch) }
     done += 1
     return true
+  }
+
+  /// Writes the leaf entry of a page as it is, as a change of protection that comes to the same, and flushes the page.
+  private func protect(_ address: UInt64, _ batch: inout OperationBatch) {
+    let (entry, value) = tables.leaf(of: address)
+    batch.append(Operation(.tableStore, entry, size: 8), words: [value])
+    batch.append(Operation(.invlpg, address))
   }
 }
 
@@ -61,12 +77,14 @@ private struct GuestTables {
   let data: UInt64
   /// Level of the tables whose entries map the data.
   let lowest: Int
+  let levels: Int
   private(set) var all: [Table] = []
 
-  init(data: UInt64, lowest: Int) {
+  init(data: UInt64, lowest: Int, levels: Int) {
     self.data = data
     self.lowest = lowest
-    for level in lowest...4 {
+    self.levels = levels
+    for level in lowest...levels {
       for index in 0..<count(level) {
         all.append(Table(level: level, index: index, address: base(level) + index << 12))
       }
@@ -82,16 +100,26 @@ private struct GuestTables {
     data + (lowest..<level).reduce(0) { $0 + count($1) } << 12
   }
 
-  var root: UInt64 { base(4) }
+  var root: UInt64 { base(levels) }
   /// Bytes of RAM: whole pages of 2 MiB, so that a nested table may have such pages everywhere.
   var end: UInt64 { (root + 0x1000 + 0x1f_ffff) & ~0x1f_ffff }
+
+  /// Present, to be written, user, A and D; in upper levels PS too.
+  private var leafFlags: UInt64 { lowest > 1 ? 0xe7 : 0x67 }
+
+  /// The entry that maps an address, and what it says.
+  func leaf(of address: UInt64) -> (entry: UInt64, value: UInt64) {
+    let shift = UInt64(3 + 9 * lowest)
+    let number = address >> shift
+    return (base(lowest) + number * 8, number << shift | leafFlags)
+  }
 
   func entries(of table: Table) -> [(index: Int, value: UInt64)] {
     let isLeaf = table.level == lowest
     let shift = UInt64(3 + 9 * table.level)
     let total = isLeaf ? data >> shift : count(table.level - 1)
     let below = isLeaf ? 0 : base(table.level - 1)
-    let flags: UInt64 = isLeaf ? (table.level > 1 ? 0xe7 : 0x67) : 0x27
+    let flags = isLeaf ? leafFlags : 0x27
     return (table.index << 9..<min(table.index << 9 + 512, total)).map { number in
       (Int(number & 511), (isLeaf ? number << shift : below + number << 12) | flags)
     }

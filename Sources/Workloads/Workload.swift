@@ -36,6 +36,7 @@ public struct Workload: Sendable {
     Sequential.workload, Stride.workload, Gups.workload, Zipf.workload, PointerChase.workload, HashJoin.workload,
     ForkStorm.workload, ForkExec.workload, MapChurn.workload, PingPong.workload, LargePageMix.workload,
     ProducerConsumer.workload, Phases.workload, UniformRandom.workload,
+    Nanobenchmark.workload,
   ]
 
   public static func named(_ name: String) -> Workload? { all.first { $0.name == name } }

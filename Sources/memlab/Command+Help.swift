@@ -5,15 +5,22 @@ extension Command {
     each one costs.
 
       memlab replay TRACE…    run traces under one or several modes, report the counters
+      memlab compare TRACE…   run traces under all modes, report each mode's costs beside native's
+      memlab sweep PLAN.json  replay every combination of traces, machines, settings and modes; can be interrupted
+      memlab merge FILE…      put the parts of a sweep together
+      memlab report FILE…     make a page of the CSV files of replays, sweeps and series
       memlab walk TRACE ADDR  show every step of one address's translation at one place of a trace
       memlab inspect TRACE…   show what a trace holds
+      memlab explain NAME     say what a counter, cause, key, mode or figure of a machine means
       memlab convert IN OUT   turn a trace into the binary or the text form
       memlab record -o F -- … run a program under valgrind's lackey and write its trace
       memlab generate NAME    write a synthetic trace
+      memlab reproduce NAME   run a published experiment again, its figures beside memlab's
       memlab modes            list the ways of virtualizing, and the settings that --set takes
       memlab machines [NAME]  list the simulated machines; with NAME, every figure of one and its source
       memlab workloads        list the synthetic traces and the settings that they take
       memlab help [COMMAND]   explain a command
+      memlab help --man       the man page; --completions bash|zsh|fish: what a shell completes
       memlab --version
 
     A trace is a file, packed by gzip, xz or zstd or not, or - for standard input.
@@ -22,6 +29,20 @@ extension Command {
 
     """
   }
+
+  private static let compareHelp = """
+    memlab compare TRACE… [OPTION…]
+
+    Replays traces under native and other modes and reports them side by side: cycles an access and against native,
+    faults, exits, TLB misses, and the three things that cost most under each mode.
+
+      --mode M[,M…]|all     ways of virtualizing, native always among them. Default: all
+      --machine NAME|FILE   simulated machine; given several times, the machines are compared too. Default: skylake
+      --set KEY=VALUE, --limit N, --jobs N, --format NAME, --check, --quiet
+                            as for replay
+      --csv FILE|-          the comparison as CSV, one row a run; - is standard output, where then nothing else goes
+
+    """
 
   private static let walkHelp = """
     memlab walk TRACE ADDRESS --at N [OPTION…]
@@ -37,12 +58,17 @@ extension Command {
       --machine NAME|FILE   simulated machine; see `memlab machines`. Default: skylake
       --set KEY=VALUE       as for replay; may be given several times
       --format NAME         the trace's format (`memlab help convert`) rather than what its first bytes say
+      --svg FILE|-          the walk as a picture too; under a shadow with the guest's own tables beside it
 
     """
 
   var explanation: String {
     switch self {
     case .replay: Self.replayHelp
+    case .compare: Self.compareHelp
+    case .sweep: Self.sweepHelp
+    case .merge: Self.mergeHelp
+    case .report: Self.reportHelp
     case .walk: Self.walkHelp
     case .inspect:
       """
@@ -52,6 +78,15 @@ extension Command {
 
         --limit N        look at the first N operations only
         --format NAME    the trace's format (`memlab help convert`) rather than what its first bytes say
+
+      """
+    case .explain:
+      """
+      memlab explain NAME…
+
+      Says what a name means: a column of the CSV (hidden_trace), a cause of the event log (fill), a key of --set
+      (shadow.store), a mode (direct), a figure of a machine (costs.exit); its unit, the modes that it concerns, what
+      lectures call it, and where in the code it is done. Any other words are looked for in all meanings.
 
       """
     case .convert:
@@ -97,6 +132,21 @@ extension Command {
         --to NAME        its form; otherwise its extension decides: .bin or .txt
 
       """
+    case .reproduce:
+      """
+      memlab reproduce list
+      memlab reproduce NAME…|all [--seed N] [--markdown]
+
+      Runs published experiments again: the claim, its source, the workload and machine, and each published figure beside
+      memlab's with a verdict by a range that was fixed beforehand. What is missed is told, with the reason.
+
+        list         the experiments, a line each
+        --seed N     seed of the random workloads. Default: 1
+        --markdown   the tables as the documentation has them
+
+      Exit status: 0, whether figures are missed or not.
+
+      """
     case .workloads:
       """
       memlab workloads
@@ -136,6 +186,7 @@ extension Command {
       --csv FILE|-          write the counters as CSV, one row a run; - is standard output, where then nothing else goes
       --events FILE         write a row for each fault, exit, hypercall and read-back
       --series FILE         write the counters of each --interval N operations
+      --dirty-log FILE      write a row for each round of dirty logging (--set dirty-log.method=…): pages, exits, cost
       --check               check every TLB hit against the tables that were valid, and the mode's own invariants;
                             with native among the modes, the guest's final tables of the others against native's
       --limit N             stop after N operations
@@ -143,8 +194,9 @@ extension Command {
       --format NAME         the traces' format (`memlab help convert`) rather than what their first bytes say
       --quiet               no table and no progress
 
-    With several runs, --events and --series write one file a run: MODE, and before it the trace's name if there are
-    several, go before the extension, as in events-shadow.csv. A trace from a pipe is read once for all its modes.
+    With several runs, --events, --series and --dirty-log write one file a run: MODE, and before it the trace's name if
+    there are several, go before the extension, as in events-shadow.csv. A trace from a pipe is read once for all its
+    modes.
     Exit status 70: the guest was shown something that it did not see when it was recorded; the report is written.
 
     """

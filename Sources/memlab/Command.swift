@@ -2,7 +2,8 @@ import Glibc
 
 /// The commands of memlab: name, help and what they do.
 enum Command: String, CaseIterable {
-  case replay, walk, inspect, convert, record, generate, modes, machines, workloads, help
+  case replay, compare, sweep, merge, report, walk, inspect, explain, convert, record, generate, reproduce, modes,
+    machines, workloads, help
 
   /// Carries out a command line and returns the exit status.
   static func run(_ words: [String]) -> Int32 {
@@ -35,11 +36,17 @@ enum Command: String, CaseIterable {
   private func run(_ words: [String]) throws(Failure) -> Int32 {
     switch self {
     case .replay: return try ReplayCommand(words).run()
+    case .compare: return try CompareCommand(words).run()
+    case .sweep: return try SweepCommand(words).run()
+    case .merge: return try MergeCommand(words).run()
+    case .report: return try ReportCommand(words).run()
     case .walk: return try WalkCommand(words).run()
     case .inspect: return try InspectCommand(words).run()
+    case .explain: return try ExplainCommand(words).run()
     case .convert: return try ConvertCommand(words).run()
     case .record: return try RecordCommand(words).run()
     case .generate: return try GenerateCommand(words).run()
+    case .reproduce: return try ReproduceCommand(words).run()
     case .workloads: return try GenerateCommand.list(words)
     case .modes: return try ListCommand.modes(words)
     case .machines: return try ListCommand.machines(words)
@@ -48,7 +55,16 @@ enum Command: String, CaseIterable {
   }
 
   private static func explain(_ words: [String]) throws(Failure) -> Int32 {
-    let arguments = try Arguments(words, options: [])
+    let arguments = try Arguments(words, options: [.value("--completions"), .flag("--man")])
+    if let shell = arguments.value("--completions") {
+      guard let text = completions(for: shell) else { throw .unknown("shell", shell, among: ["bash", "zsh", "fish"]) }
+      try Output.print(text)
+      return 0
+    }
+    if arguments.has("--man") {
+      try Output.print(manual)
+      return 0
+    }
     guard let name = try arguments.operands(0...1, "the name of one command").first else {
       try Output.print(overview)
       return 0

@@ -17,6 +17,9 @@ struct Failure: Error {
   var status: Int32
   var message: String
 
+  /// Ended by a signal, or because another thread failed.
+  var isInterruption: Bool { status == Status.interrupted.rawValue }
+
   init(_ status: Status, _ message: String) {
     self.status = status.rawValue
     self.message = message

@@ -1,6 +1,7 @@
 import Machine
 import Paging
 import Reporting
+import Sweeps
 import TraceFormat
 
 /// What a run left: its counters, its open reports, and the guest's final tables if they are to be compared.
@@ -23,6 +24,8 @@ struct Pass: Sendable {
   /// The trace's name in reports.
   let name: String
   let members: [Member]
+  /// The workload that makes the operations; nil if they are read from the file.
+  var workload: SweepTrace.Synthetic?
 
   /// Throws if the trace cannot be opened or does not begin like one.
   static func checkOpens(_ path: String, _ format: TraceSpelling?) throws(Failure) {
@@ -37,10 +40,10 @@ struct Pass: Sendable {
   func run(report: (UInt64, Double?) -> Void) throws(Failure) -> [Outcome] {
     if Cancellation.isOn { throw Failure(.interrupted, "") }
     do {
-      var reader = try TraceReader(path: path, format: command.format)
+      var source = try source()
       var runners: [Runner] = []
-      for member in members { runners.append(try Runner(member, of: self, guest: reader.header.guest)) }
-      let decoding = try feed(&runners, from: &reader, report: report)
+      for member in members { runners.append(try Runner(member, of: self, guest: source.header.guest)) }
+      let decoding = try feed(&runners, from: &source, report: report)
       report(command.limit ?? runners.first?.operations ?? 0, 1)
       var outcomes: [Outcome] = []
       for runner in runners { outcomes.append(try runner.outcome(decoding: decoding)) }
@@ -50,6 +53,11 @@ struct Pass: Sendable {
       if Cancellation.isOn { throw Failure(.interrupted, "") }
       throw failure(error)
     }
+  }
+
+  private func source() throws(TraceError) -> OperationSource {
+    if let stream = workload?.stream { return OperationSource(stream) }
+    return try OperationSource(path: path, format: command.format)
   }
 
   private func failure(_ error: any Error) -> Failure {
@@ -63,7 +71,7 @@ struct Pass: Sendable {
 
   /// Gives every batch to every runner; returns the time that decoding took.
   private func feed(
-    _ runners: inout [Runner], from reader: inout TraceReader, report: (UInt64, Double?) -> Void
+    _ runners: inout [Runner], from source: inout OperationSource, report: (UInt64, Double?) -> Void
   ) throws -> Duration {
     let clock = ContinuousClock()
     var batch = OperationBatch()
@@ -71,14 +79,14 @@ struct Pass: Sendable {
     var operations: UInt64 = 0
     while !Cancellation.isOn {
       let start = clock.now
-      guard try reader.read(into: &batch) else { return decoding }
+      guard try source.read(into: &batch) else { return decoding }
       decoding += clock.now - start
       if let limit = command.limit { batch.count = min(batch.count, Int(clamping: limit - operations)) }
       for index in runners.indices { try runners[index].replay(batch) }
       operations += UInt64(batch.count)
       if operations == command.limit { return decoding }
       let share = command.limit.map { Double(operations) / Double($0) }
-      report(operations, [share, reader.fraction].compactMap(\.self).max())
+      report(operations, [share, source.fraction].compactMap(\.self).max())
     }
     throw Failure(.interrupted, "")
   }

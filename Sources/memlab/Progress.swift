@@ -14,9 +14,12 @@ final class Progress: Sendable {
 
   private let state: Mutex<State>
   private let start = ContinuousClock.now
+  /// What the passes are called, in the plural, if they are to be counted.
+  private let unit: String?
 
   /// A line for so many passes; without `isVisible` nothing is ever shown.
-  init(passes: Int, isVisible: Bool) {
+  init(passes: Int, isVisible: Bool, unit: String? = nil) {
+    self.unit = unit
     state = Mutex(State(operations: Array(repeating: 0, count: passes), fractions: Array(repeating: 0, count: passes)))
     guard isVisible else { return }
     Threads.detach { [self] in
@@ -47,10 +50,14 @@ final class Progress: Sendable {
 
   private func show() {
     let seconds = (ContinuousClock.now - start).seconds
-    state.withLock {
-      if $0.isFinished { return }
-      Output.complain("\r" + Self.line($0.operations, $0.fractions, seconds: seconds) + "\u{1b}[K")
-      $0.isShown = true
+    state.withLock { state in
+      if state.isFinished { return }
+      let counted = unit.map { unit in
+        "\(state.fractions.count { $0 == 1 }) of \(state.fractions.count) \(unit)   "
+      }
+      Output.complain(
+        "\r" + (counted ?? "") + Self.line(state.operations, state.fractions, seconds: seconds) + "\u{1b}[K")
+      state.isShown = true
     }
   }
 

@@ -6,9 +6,7 @@ extension ReplayCommand {
   /// Replays everything, writes the reports and returns the exit status.
   func run() throws(Failure) -> Int32 {
     let csvFile = try csv.map { path throws(Failure) in try OutputFile(path) }
-    let passes = try plan()
-    var outcomes = try replay(passes)
-    if checks { TableComparison.compare(&outcomes) }
+    let outcomes = try outcomes()
     let runs = outcomes.map(\.run)
     for outcome in outcomes { try outcome.reports.commit() }
     if let csvFile {
@@ -20,8 +18,15 @@ extension ReplayCommand {
     return conclude(runs)
   }
 
+  /// Replays everything; the outcomes come in the order of traces and modes.
+  func outcomes() throws(Failure) -> [Outcome] {
+    var outcomes = try replay(try plan())
+    if checks { TableComparison.compare(&outcomes) }
+    return outcomes
+  }
+
   /// Tells what must not have happened; a divergence decides the exit status.
-  private func conclude(_ runs: [Run]) -> Int32 {
+  func conclude(_ runs: [Run]) -> Int32 {
     for run in runs {
       if let count = run.accessedDirtyDifferences, count > 0, !isQuiet {
         let name = "\(run.trace), \(run.mode.rawValue)"

@@ -14,6 +14,7 @@ struct ReplayCommand {
   var csv: String?
   var events: String?
   var series: String?
+  var dirtyLog: String?
   /// Operations of one row of the series.
   var interval: UInt64?
   var checks: Bool
@@ -24,7 +25,8 @@ struct ReplayCommand {
 
   private static let options: [Arguments.Option] = [
     .value("--mode"), .value("--machine"), .value("--set", repeatable: true), .value("--csv"), .value("--events"),
-    .value("--series"), .value("--interval"), .flag("--check"), .value("--limit"), .value("--jobs"),
+    .value("--series"), .value("--dirty-log"), .value("--interval"), .flag("--check"), .value("--limit"),
+    .value("--jobs"),
     .value("--format"), .flag("--quiet"),
   ]
 
@@ -37,6 +39,7 @@ struct ReplayCommand {
     csv = arguments.value("--csv")
     events = arguments.value("--events")
     series = arguments.value("--series")
+    dirtyLog = arguments.value("--dirty-log")
     interval = try arguments.count("--interval")
     checks = arguments.has("--check")
     limit = try arguments.count("--limit")
@@ -52,14 +55,17 @@ struct ReplayCommand {
       throw Failure(.usage, "--series needs --interval N, the operations of a row")
     }
     if series == nil && interval != nil { throw Failure(.usage, "--interval needs --series FILE") }
-    let outputs = [csv, events, series].compactMap(\.self)
+    if dirtyLog != nil && !settings.logsDirtyPages {
+      throw Failure(.usage, "--dirty-log needs --set dirty-log.method=METHOD; see `memlab modes`")
+    }
+    let outputs = [csv, events, series, dirtyLog].compactMap(\.self)
     if outputs.count(where: OutputFile.isStandardOutput) > 1 {
       throw Failure(.usage, "only one report can go to standard output")
     }
     if Set(outputs).count != outputs.count { throw Failure(.usage, "two reports cannot go to the same file") }
     if traces.count(where: { $0 == "-" }) > 1 { throw Failure(.usage, "standard input can be read only once") }
     let runs = traces.count * modes.count
-    if runs > 1, let path = [events, series].compactMap(\.self).first(where: OutputFile.isStandardOutput) {
+    if runs > 1, let path = [events, series, dirtyLog].compactMap(\.self).first(where: OutputFile.isStandardOutput) {
       throw Failure(.usage, "\(path): \(runs) runs write a file each; give a name")
     }
   }

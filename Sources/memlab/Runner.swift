@@ -19,6 +19,7 @@ struct Runner {
     configuration.settings = pass.command.settings
     configuration.checks = pass.command.checks
     configuration.recordsEvents = reports.events != nil
+    configuration.recordsDirtyRounds = reports.dirtyLog != nil
     do throws(ReplayError) {
       simulation = try Simulation(configuration)
     } catch {
@@ -49,6 +50,9 @@ struct Runner {
   }
 
   private func writeEvents() throws(Failure) {
+    if let file = reports.dirtyLog {
+      for round in simulation.takeDirtyRounds() { try file.write(DirtyRounds.row(round)) }
+    }
     guard let file = reports.events else { return }
     for event in simulation.takeEvents() { try file.write(EventLog.row(event)) }
   }

@@ -1,16 +1,10 @@
 import Glibc
+import Sweeps
 
 /// Names that follow from the paths of traces.
 enum TraceName {
   /// The file name without folders and the extensions of traces; `-` is `stdin`.
-  static func of(_ path: String) -> String {
-    if path == "-" { return "stdin" }
-    var name = path.split(separator: "/").last.map(String.init) ?? path
-    for ending in [".gz", ".xz", ".zst", ".mlt", ".bin", ".txt"] where name.hasSuffix(ending) && name != ending {
-      name.removeLast(ending.count)
-    }
-    return name
-  }
+  static func of(_ path: String) -> String { path == "-" ? "stdin" : SweepTrace.name(ofFile: path) }
 
   /// The path with parts put in before its extension: `events.csv` becomes `events-shadow.csv`.
   static func inserting(_ parts: [String], into path: String) -> String {

@@ -14,6 +14,8 @@ struct WalkCommand {
   private let machine: MachineDescription
   private let settings: Settings
   private let format: TraceSpelling?
+  /// Where the picture goes; nil: none is wanted.
+  private let picture: String?
 
   private static let accesses = ["r", "w", "x", "R", "W", "X"]
 
@@ -22,7 +24,7 @@ struct WalkCommand {
       words,
       options: [
         .value("--at"), .value("--mode"), .value("--access"), .value("--machine"), .value("--set", repeatable: true),
-        .value("--format"),
+        .value("--format"), .value("--svg"),
       ])
     let operands = try arguments.operands(2...2, "a trace and an address")
     trace = operands[0]
@@ -44,6 +46,7 @@ struct WalkCommand {
     access = Access([.load, .store, .fetch][index % 3], user: index < 3)
     (machine, settings) = try ReplayCommand.configured(arguments.value("--machine"), arguments.all("--set"))
     format = try TraceSpelling.named(arguments.value("--format"))
+    picture = arguments.value("--svg")
   }
 
   private static func place(_ text: String?) throws(Failure) -> UInt64 {
@@ -55,6 +58,20 @@ struct WalkCommand {
   }
 
   func run() throws(Failure) -> Int32 {
+    let file = try picture.map { path throws(Failure) in try OutputFile(path) }
+    let steps = try translate(under: mode)
+    if let file {
+      try file.write(try drawing(steps).svg)
+      try file.commit()
+    }
+    if picture.map(OutputFile.isStandardOutput) != true {
+      try Output.print(heading + "\n\n" + WalkExplanation.text(steps, isNested: mode == .nested))
+    }
+    return 0
+  }
+
+  /// The steps of the translation in a mode, after a replay of what comes before.
+  private func translate(under mode: Mode) throws(Failure) -> [WalkStep] {
     do {
       var reader = try TraceReader(path: trace, format: format)
       var configuration = Configuration(mode: mode, machine: machine, guest: reader.header.guest)
@@ -64,9 +81,7 @@ struct WalkCommand {
       guard done == place else {
         throw Failure(.usage, "--at \(place): \(trace) has \(done) operations")
       }
-      let steps = try simulation.explain(VirtualAddress(address), access)
-      try Output.print(heading + WalkExplanation.text(steps, isNested: mode == .nested))
-      return 0
+      return try simulation.explain(VirtualAddress(address), access)
     } catch let error as Failure {
       throw error
     } catch let error as TraceError {
@@ -92,10 +107,25 @@ struct WalkCommand {
     return done
   }
 
+  /// What the hardware walks; where that is a table of the hypervisor's, the guest's own below it.
+  private func drawing(_ steps: [WalkStep]) throws(Failure) -> WalkDrawing {
+    let titles: [Mode: String] = [
+      .native: "the guest's tables", .nested: "the guest's tables, through the nested table",
+      .emulatedTLB: "the hypervisor's table, filled as a TLB would be", .shadow: "the shadow table",
+      .direct: "the guest's tables, which hold machine frames",
+    ]
+    var panels = [WalkDrawing.Panel(title: titles[mode] ?? mode.rawValue, steps: steps, isNested: mode == .nested)]
+    if mode == .shadow || mode == .emulatedTLB {
+      let own = try translate(under: .native)
+      panels.append(.init(title: "the guest's own tables, which native hardware walks", steps: own, isNested: false))
+    }
+    return WalkDrawing(heading: heading, panels: panels)
+  }
+
   private var heading: String {
     let kind = access.isStore ? "store to" : access.isFetch ? "fetch from" : "load from"
     let ring = access.isUser ? "user" : "supervisor"
     return "\(ring) \(kind) \(String(address, radix: 16)) before operation \(place) of \(TraceName.of(trace)), "
-      + "mode \(mode.rawValue), on \(machine.name)\n\n"
+      + "mode \(mode.rawValue), on \(machine.name)"
   }
 }

@@ -14,12 +14,12 @@ final class BadInputTests: XCTestCase {
   }
 
   func testCommands() throws {
-    try assertFails(
-      [], 64, "expected a command: replay, walk, inspect, convert, record, generate, modes, machines, workloads, help")
+    let names =
+      "replay, compare, sweep, merge, report, walk, inspect, explain, convert, record, generate, reproduce, modes, "
+      + "machines, workloads, help"
+    try assertFails([], 64, "expected a command: " + names)
     try assertFails(["repaly"], 64, "no command 'repaly'; did you mean 'replay'?")
-    try assertFails(
-      ["frobnicate"], 64, "there are replay, walk, inspect, convert, record, generate, modes, machines, workloads, help"
-    )
+    try assertFails(["frobnicate"], 64, "there are " + names)
     try assertFails(["help", "nothing"], 64, "no command 'nothing'")
     try assertFails(["modes", "x"], 64, "'x' is one operand too many")
     try assertFails(["machines", "skylak"], 64, "did you mean 'skylake'?")

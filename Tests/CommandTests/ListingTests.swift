@@ -21,7 +21,8 @@ final class ListingTests: XCTestCase {
     }
     let replay = try output(["replay", "-h"])
     for option in [
-      "--mode", "--machine", "--set", "--csv", "--events", "--series", "--interval", "--check", "--limit", "--jobs",
+      "--mode", "--machine", "--set", "--csv", "--events", "--series", "--interval", "--dirty-log", "--check",
+      "--limit", "--jobs",
       "--format", "--quiet",
     ] { XCTAssertTrue(replay.contains(option), option) }
     for line in (overview + replay).split(separator: "\n") { XCTAssertLessThanOrEqual(line.count, 120, String(line)) }

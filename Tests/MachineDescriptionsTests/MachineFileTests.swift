@@ -42,7 +42,7 @@ final class MachineFileTests: XCTestCase {
     assertBad(
       text.replacing("\"pcid\": true", with: "\"pcid\": true, \"more\": 1"),
       "more: no such key; expected costs, fiveLevels, hugePages, maxphyaddr, name, nestedCaches, pageWalkCache, "
-        + "pagingStructureCaches, pcid, sensitiveInstructionsTrap, summary, tlb, walkCaches")
+        + "pagingStructureCaches, pcid, sensitiveInstructionsTrap, softwareTLB, summary, tlb, walkCaches")
     assertBad(text.replacing("36", with: "31"), "maxphyaddr is 31, expected 32 to 52")
     assertBad(
       text.replacing("\"bytes\": 128", with: "\"bytes\": 100"), "walkCaches.A.bytes: 100, expected a multiple of 64")

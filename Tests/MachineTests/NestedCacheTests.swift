@@ -110,7 +110,7 @@ final class NestedCacheTests: XCTestCase {
       for page in [page, other] {
         caches.fill(page, NestedTranslation(frame: MPN(page.raw), size: .small, rights: .all, isDirty: true))
         for level in 2...4 {
-          caches.structures.fill(page.address, WalkStart(level: level, table: MPN(7), rights: Rights(raw: 7)))
+          caches.fill(page.address, WalkStart(level: level, table: MPN(7), rights: Rights(raw: 7)))
         }
       }
       caches.remove(page.address)

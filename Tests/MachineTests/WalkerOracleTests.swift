@@ -39,17 +39,18 @@ final class WalkerOracleTests: XCTestCase {
 
   /// Some combinations share a program, so that the machine's start costs little.
   private func check(
-    _ modes: [Mode], _ combinations: [Combination], levels: Int = 4, comparesEntries: Bool = true
+    _ modes: [Mode], _ combinations: [Combination], levels: Int = 4, comparesEntries: Bool = true,
+    turnsEntries: Bool = false
   ) throws {
     let perRun = 512
     for start in stride(from: 0, to: combinations.count, by: perRun) {
       let some = combinations[start..<min(start + perRun, combinations.count)]
-      for mode in modes { try run(mode, Array(some), levels, comparesEntries) }
+      for mode in modes { try run(mode, Array(some), levels, comparesEntries, turnsEntries) }
     }
   }
 
   private func run(
-    _ mode: Mode, _ combinations: [Combination], _ levels: Int, _ comparesEntries: Bool
+    _ mode: Mode, _ combinations: [Combination], _ levels: Int, _ comparesEntries: Bool, _ turnsEntries: Bool
   ) throws {
     var guest = Guest(levels: levels)
     guest.append(.ram, 1 << 30)
@@ -103,6 +104,7 @@ final class WalkerOracleTests: XCTestCase {
     }
     var settings = Settings()
     settings.guestAlignmentCheck = false
+    settings.shadow.turnsEntries = turnsEntries
     let outcome = try guest.run(mode, on: .roomy, settings, batch: 4096)
     XCTAssertEqual(outcome.divergences, [], "\(mode)")
     XCTAssertEqual(outcome.faults, expected, "\(mode)")
@@ -139,6 +141,16 @@ final class WalkerOracleTests: XCTestCase {
     for seed in seeds(1) {
       let some = sample(1500, seed: seed &+ 9).map { Combination(bits: $0.bits & ~(3 << 13) | 1 << 19) }
       try check([.direct], some, comparesEntries: false)
+    }
+  }
+
+  /// With CR0.WP = 0 by flips of shadow entries: nearly all combinations have WP clear.
+  func testTurnedEntriesAgainstTheOracle() throws {
+    for seed in seeds(1) {
+      let some = sample(4000, seed: seed &+ 21).enumerated().map { index, combination in
+        Combination(bits: index % 8 == 0 ? combination.bits : combination.bits & ~(1 << 20))
+      }
+      try check([.emulatedTLB, .shadow], some, turnsEntries: true)
     }
   }
 

@@ -77,7 +77,7 @@ struct Scenario {
       switch words.first {
       case "machine": machine = words[1]
       case "set": settings.append(words[1])
-      case "modes": modes = words.dropFirst().compactMap { Mode(rawValue: $0) }
+      case "modes": modes = try words.dropFirst().map { try XCTUnwrap(Mode(rawValue: $0), "\(name): \(line)") }
       case "loads":
         let mode = try XCTUnwrap(Mode(rawValue: words[1]), "\(name): \(line)")
         loads[mode] = Array(words.dropFirst(2))

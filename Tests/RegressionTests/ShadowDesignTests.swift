@@ -7,6 +7,7 @@ final class ShadowDesignTests: XCTestCase {
     ["shadow.store=update"], ["shadow.store=unsync"], ["shadow.prefetch=1"], ["shadow.prefetch=32"],
     ["shadow.pages=16"], ["shadow.pages=16", "shadow.evict=lru"], ["shadow.unshadow=user"],
     ["shadow.unshadow=misaligned"], ["shadow.large=keep"], ["shadow.large=keep", "shadow.store=unsync"],
+    ["shadow.wp=flip"],
     ["shadow.unshadow=zeros"], ["shadow.unshadow=flood"], ["shadow.unshadow=all"],
   ]
 
@@ -23,7 +24,7 @@ final class ShadowDesignTests: XCTestCase {
   }
 
   func testScenariosShowTheSameTrueFaults() throws {
-    for name in try Traces.names(".txt") {
+    for name in try Traces.names(".txt") where try Scenario(name).modes.contains(.shadow) {
       let expected = try faults(replay(name, .native))
       for settings in Self.values { try check(name, settings, expected) }
     }

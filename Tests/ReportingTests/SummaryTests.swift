@@ -21,7 +21,7 @@ final class SummaryTests: XCTestCase {
       $0.walkReferences = 15_000
       $0.walkReferencesGuest = 15_000
       $0.trueFaults = 4
-      $0.cyclesTranslation = 2_000_000
+      $0.cycles.walk = 2_000_000
     }
     let shadow = run(.shadow) {
       $0.translations = 1_000_000
@@ -34,8 +34,8 @@ final class SummaryTests: XCTestCase {
       $0.exitFault = 10
       $0.shadowPages = 3
       $0.shadowPagesPeak = 5
-      $0.cyclesTranslation = 2_000_000
-      $0.cyclesVirtualization = 1_000_000
+      $0.cycles.walk = 2_000_000
+      $0.cycles.fill = 1_000_000
     }
     XCTAssertEqual(
       Summary.text([native, shadow]),

@@ -58,7 +58,7 @@ final class HostileBlockTests: XCTestCase {
       [4, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0], [4, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0],  // a table: level 6, an entry of 0
       [4, 0, 1] + Array(repeating: 0x7f, count: 8),  // a table without its entries
       [16, 0], [16, 200, 1, 65], [16, 1, 0x0a], [16, 1, 0x23], [16, 2, 0xc3, 0x28], [16, 0xff, 0xff, 0xff, 0xff, 0x7f],
-      [19, 0], [25, 0, 16, 0], [27, 0, 8, 0], [13, 0x80, 0x02],  // RAM of 0 bytes, rights 16 and 8, vector 256
+      [19, 0], [25, 0, 32, 0], [27, 0, 8, 0], [13, 0x80, 0x02],  // RAM of 0 bytes, rights 32 and 8, vector 256
     ]
     for details in bad { XCTAssertFalse(try accepts(directory, count: 1, a: [250], b: details), "\(details)") }
     for access: [UInt8] in [[], [3, 1, 0], [24, 1, 0], [0, 0x80, 0x80, 4, 0], [0, 1]] {

@@ -71,7 +71,7 @@ final class OutputTests: XCTestCase {
       .init(Operation(.load, 1)), .init(Operation(.load, 1, size: 1, flags: .hasPayload)),
       .init(Operation(.mark, 1)), .init(Operation(.mark, flags: .user)), .init(Operation(.cpu, 1024)),
       .init(Operation(.hypercall), string: "a\nb"), .init(Operation(.hypercall), string: "a#"),
-      .init(Operation(.hypercall), string: ""), .init(Operation(.map, 1, size: 16), [1]),
+      .init(Operation(.hypercall), string: ""), .init(Operation(.map, 1, size: 32), [1]),
       .init(Operation(.protect, 1, size: 8), [1]),
       .init(Operation(.fork, 1)), .init(Operation(.table, 1, size: 1), [0]), .init(Operation(.ram, 0)),
     ]

@@ -43,7 +43,7 @@ final class TextErrorTests: XCTestCase {
       ("cpu 1024", "expected a number from 0 to 1023, found `1024`"),
       ("ram 0", "expected a number of bytes, not 0 (decimal, 0x…, suffix K, M or G), found `0`"),
       ("ram 99999999999G", "expected a number of bytes, not 0 (decimal, 0x…, suffix K, M or G), found `99999999999G`"),
-      ("map 1000 4096 rr", "expected letters of rwxf, or -, found `rr`"),
+      ("map 1000 4096 rr", "expected letters of rwxfs, or -, found `rr`"),
       ("protect 1000 4096 rf", "expected letters of rwx, or -, found `rf`"),
       ("map 1000 x rw", "expected a length in bytes, decimal, found `x`"),
       ("dma up 1000 8", "expected read or write, found `up`"),

@@ -41,6 +41,12 @@ final class TextFormTests: XCTestCase {
       ("ram 2G", .init(Operation(.ram, 2 << 30))), ("ram 4K", .init(Operation(.ram, 4096))),
       ("fork 1 2", .init(Operation(.fork, 1), [2])), ("switch 10", .init(Operation(.switchProcess, 10))),
       ("map 1000 4096 rx", .init(Operation(.map, 0x1000, size: 5), [4096])),
+      ("map 1000 4096 rws", .init(Operation(.map, 0x1000, size: 6 | 16), [4096])),
+      (
+        "map 1000 4096 rf file 3 8192",
+        .init(Operation(.map, 0x1000, size: 4 | 8, flags: .hasPayload), [4096, 3, 8192])
+      ),
+      ("remap 1000 4096 7000 8192", .init(Operation(.remap, 0x1000), [4096, 0x7000, 8192])),
       ("protect 1000 4096 -", .init(Operation(.protect, 0x1000), [4096])),
       ("content 1000 ab", .init(Operation(.content, 0x1000), [0xab])),
       ("dma write 1000 512", .init(Operation(.dma, 0x1000, size: 1), [512])),

@@ -44,9 +44,8 @@ public struct Counters: Hashable, Sendable {
   public var tracedPagesPeak: UInt64 = 0
   /// Machine frames in use at most: the guest's memory and the hypervisor's tables.
   public var machineFramesPeak: UInt64 = 0
-  public var cyclesTranslation: UInt64 = 0
-  public var cyclesGuest: UInt64 = 0
-  public var cyclesVirtualization: UInt64 = 0
+  /// Estimated cycles by what they were spent on.
+  public var cycles = Cycles()
   /// Places where the guest met something that the recorded machine, or native, did not show it. Must be 0.
   public var divergences: UInt64 = 0
   /// General-protection faults: accesses to non-canonical addresses.
@@ -86,7 +85,7 @@ public struct Counters: Hashable, Sendable {
   public var guestTablePages: UInt64 = 0
   /// Hidden faults of shadow paging and of the emulated TLB by cause, which add up to all of them: a table above the leaf
   /// was missing; the leaf was; it was and the guest's A was clear; the guest's D was clear; a memory trace; a store that
-  /// only CR0.WP = 0 allows; a device; entries with fewer rights than the guest's have by now.
+  /// only CR0.WP = 0 allows, or an entry that was turned for one; a device; entries with fewer rights than the guest's have by now.
   public var causeTable: UInt64 = 0
   public var causeLeaf: UInt64 = 0
   public var causeAccessed: UInt64 = 0
@@ -129,6 +128,27 @@ public struct Counters: Hashable, Sendable {
   public var guestLargePages: UInt64 = 0
   public var guestLargePageSplits: UInt64 = 0
   public var guestForks: UInt64 = 0
+  /// Pages of files that had been stored to when reclaim took them, and were written to disk.
+  public var guestPagesWrittenBack: UInt64 = 0
+  /// Entries that were moved to another virtual address with what they map.
+  public var guestPagesMoved: UInt64 = 0
+
+  /// Look-ups that the first level did not answer, of fetches and of loads and stores: together the hits of the second
+  /// level and the misses.
+  public var l1FetchMisses: UInt64 = 0
+  public var l1DataMisses: UInt64 = 0
+  /// Machines whose TLB software fills: exceptions of the TLB's that the guest's kernel gets because no entry matches,
+  /// because the one that does is not valid, and because it lets no store pass; entries of its tables that it loads for
+  /// them; TLBP, TLBWR and TLBWI.
+  public var tlbRefills: UInt64 = 0
+  public var tlbInvalid: UInt64 = 0
+  public var tlbModified: UInt64 = 0
+  public var refillReferences: UInt64 = 0
+  public var tlbProbes: UInt64 = 0
+  public var tlbRandomWrites: UInt64 = 0
+  public var tlbIndexedWrites: UInt64 = 0
+  /// Refills of the processor's TLB by the hypervisor alone: all hidden faults of such a machine.
+  public var hiddenRefills: UInt64 = 0
 
   /// Interrupts, and exceptions but page faults, that entered the hypervisor.
   public var exitInterrupt: UInt64 = 0
@@ -145,6 +165,36 @@ public struct Counters: Hashable, Sendable {
   /// Leaves of the emulated TLB given up for want of room.
   public var emulatedTLBEvicted: UInt64 = 0
 
+  /// Rounds of the dirty log, the pages of all of them, and those of the round with most.
+  public var dirtyLogRounds: UInt64 = 0
+  public var dirtyLogPages: UInt64 = 0
+  public var dirtyLogPagesPeak: UInt64 = 0
+  /// Faults on pages that the dirty log watches, whoever else does.
+  public var traceFaultsDirtyLog: UInt64 = 0
+  /// Exits that nothing but the dirty log has caused, its harvests aside: first stores of a round to a page that is
+  /// write-protected, and page-modification logs that were full.
+  public var dirtyLogExits: UInt64 = 0
+  /// Of these, the page-modification logs that were full.
+  public var modificationLogFull: UInt64 = 0
+  /// Entries that harvests have looked at.
+  public var dirtyLogExamined: UInt64 = 0
+  /// Cycles of all this, which are among ``cyclesVirtualization``.
+  public var dirtyLogCycles: UInt64 = 0
+  /// Large nested pages that were split, a table each, and tables that were collapsed into a larger page.
+  public var nestedSplit: UInt64 = 0
+  public var nestedCollapsed: UInt64 = 0
+  /// INVEPTs of the hypervisor (under NPT: flushes of the guest's ASID), one for each virtual CPU that had to make one.
+  public var invepts: UInt64 = 0
+  /// INVVPIDs of the hypervisor, one for each virtual CPU that was given a VPID.
+  public var invvpids: UInt64 = 0
+  /// Flushes of untagged entries by exits from a guest without VPID.
+  public var exitFlushes: UInt64 = 0
+  /// Faults that made a read-only entry one that the supervisor may store to (CR0.WP = 0), and that made it the user's
+  /// again.
+  public var writeProtectFlips: UInt64 = 0
+  public var writeProtectFlipsBack: UInt64 = 0
+  /// Pages that copy-on-write gave a frame of their own.
+  public var framesCopied: UInt64 = 0
   /// Hypercalls that asked for changes of entries, and the exits that were saved by asking for several at once.
   public var mmuUpdateCalls: UInt64 = 0
   public var exitsSaved: UInt64 = 0
@@ -160,5 +210,8 @@ public struct Counters: Hashable, Sendable {
   public var accesses: UInt64 { loads + stores + fetches }
   public var hiddenFaults: UInt64 { hiddenFill + hiddenTrace + hiddenDirty + hiddenHost + hiddenOther }
   public var exits: UInt64 { exitFault + exitCR3 + exitInvlpg + exitHypercall + exitOther + exitInterrupt }
+  public var cyclesTranslation: UInt64 { cycles.translation }
+  public var cyclesGuest: UInt64 { cycles.guest }
+  public var cyclesVirtualization: UInt64 { cycles.virtualization }
   public var cyclesTotal: UInt64 { cyclesTranslation + cyclesGuest + cyclesVirtualization }
 }

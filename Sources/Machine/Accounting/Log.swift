@@ -3,13 +3,18 @@ internal import Paging
 /// Events, if somebody wants them, and the first divergences.
 struct Log {
   let recordsEvents: Bool
+  let recordsRounds: Bool
   private(set) var events: [Event] = []
   private(set) var divergences: [Divergence] = []
+  private(set) var rounds: [DirtyRound] = []
 
   /// Divergences that are kept; all are counted.
   private static var keptDivergences: Int { 20 }
 
-  init(recordsEvents: Bool) { self.recordsEvents = recordsEvents }
+  init(recordsEvents: Bool, recordsRounds: Bool = false) {
+    self.recordsEvents = recordsEvents
+    self.recordsRounds = recordsRounds
+  }
 
   mutating func append(_ event: @autoclosure () -> Event) {
     if recordsEvents { events.append(event()) }
@@ -17,6 +22,15 @@ struct Log {
 
   mutating func append(_ divergence: Divergence) {
     if divergences.count < Self.keptDivergences { divergences.append(divergence) }
+  }
+
+  mutating func append(_ round: DirtyRound) {
+    if recordsRounds { rounds.append(round) }
+  }
+
+  mutating func takeRounds() -> [DirtyRound] {
+    defer { rounds = [] }
+    return rounds
   }
 
   mutating func takeEvents() -> [Event] {
@@ -41,15 +55,25 @@ enum HiddenCause: String {
 extension MachineState {
   /// Books a hidden fault: an exit that the guest never sees. `page` is the physical page that the access went to.
   mutating func count(_ cause: HiddenCause, _ fault: HardwareFault?, _ page: PPN?, cost: UInt64, _ cpu: Int) {
-    switch cause {
-    case .fill: counters.hiddenFill += 1
-    case .trace: counters.hiddenTrace += 1
-    case .dirty: counters.hiddenDirty += 1
-    case .host: counters.hiddenHost += 1
-    case .other: counters.hiddenOther += 1
-    }
     counters.exitFault += 1
-    counters.cyclesVirtualization += tolls.fault.cycles + cost
+    let cycles = tolls.fault.cycles + cost
+    switch cause {
+    case .fill:
+      counters.hiddenFill += 1
+      counters.cycles.fill += cycles
+    case .trace:
+      counters.hiddenTrace += 1
+      counters.cycles.trace += cycles
+    case .dirty:
+      counters.hiddenDirty += 1
+      counters.cycles.dirty += cycles
+    case .host:
+      counters.hiddenHost += 1
+      counters.cycles.host += cycles
+    case .other:
+      counters.hiddenOther += 1
+      counters.cycles.other += cycles
+    }
     guard log.recordsEvents else { return }
     var event = Event(operation: operation, cpu: cpu, kind: .hiddenFault, cause: cause.rawValue)
     event.virtual = fault?.address
@@ -62,7 +86,7 @@ extension MachineState {
   /// Books a page fault that the guest sees. An exit is the caller's to book.
   mutating func countTrueFault(_ fault: PageFault, _ cpu: Int) {
     counters.trueFaults += 1
-    counters.cyclesGuest += description.costs.faultDelivery
+    counters.cycles.delivery += description.costs.faultDelivery
     guard log.recordsEvents else { return }
     let cause = fault.code.contains(.reserved) ? "reserved" : fault.code.contains(.present) ? "rights" : "not-present"
     var event = Event(operation: operation, cpu: cpu, kind: .trueFault, cause: cause)

@@ -87,13 +87,23 @@ extension MachineState {
   /// Books the exit of a page fault that the guest gets.
   mutating func countTrueFaultExit() {
     counters.exitFault += 1
-    counters.cyclesVirtualization += tolls.fault.cycles + tolls.delivery
+    counters.cycles.trueFault += tolls.fault.cycles + tolls.delivery
   }
 
   /// Books an intercepted instruction: an exit of a class, a call or a hypercall.
   mutating func countExit(_ counter: WritableKeyPath<Counters, UInt64>, _ cause: String, _ value: UInt64, _ cpu: Int) {
-    let toll = counter == \.exitCR3 ? tolls.cr3 : counter == \.exitInvlpg ? tolls.invlpg : tolls.control
-    counters.cyclesVirtualization += toll.cycles
+    let toll: Toll
+    switch counter {
+    case \.exitCR3:
+      toll = tolls.cr3
+      counters.cycles.cr3 += toll.cycles
+    case \.exitInvlpg:
+      toll = tolls.invlpg
+      counters.cycles.invlpg += toll.cycles
+    default:
+      toll = tolls.control
+      counters.cycles.control += toll.cycles
+    }
     switch toll.entry {
     case .exit: counters[keyPath: counter] += 1
     case .hypercall:
@@ -112,7 +122,7 @@ extension MachineState {
   mutating func countUnknownHypercall(_ text: String, _ cpu: Int) {
     counters.hypercalls += 1
     counters.exitHypercall += 1
-    counters.cyclesVirtualization += description.costs.hypercall
+    counters.cycles.hypercall += description.costs.hypercall
     logHypercall(text, result: "-38", cpu)
   }
 
@@ -129,7 +139,7 @@ extension MachineState {
     let toll = vector < 32 ? tolls.exception : tolls.interrupt
     guard toll.entry == .exit else { return }
     counters.exitInterrupt += 1
-    counters.cyclesVirtualization += toll.cycles
+    counters.cycles.interrupt += toll.cycles
     var event = Event(operation: operation, cpu: cpu, kind: .exit, cause: "interrupt")
     event.value = UInt64(vector)
     log.append(event)

@@ -40,6 +40,9 @@ protocol Backend: ~Copyable {
   /// A store through no mapping is about to be made to a watched page.
   mutating func sawStore(to address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
+  /// The memory traces of the settings begin, or end, at this operation.
+  mutating func switchTraces(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
   /// Code of the guest's kernel on a page is being translated: stores to it must be seen from now on.
   mutating func translated(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
@@ -66,6 +69,18 @@ protocol Backend: ~Copyable {
 
   /// The trace hints that a page is no longer reachable as a table.
   mutating func gone(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// Why stores cannot be logged as the settings ask; nil if they can.
+  static func dirtyLogProblem(_ settings: Settings) -> String?
+
+  /// Dirty logging has begun in a machine that has started: no more store may pass unseen.
+  mutating func beganDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// A round of dirty logging ends: the log must have all its pages, and see the next store to each.
+  mutating func harvestDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// Dirty logging has ended.
+  mutating func endedDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
   /// There is one at all.
   static var hasHypervisor: Bool { get }
@@ -137,6 +152,8 @@ extension Backend where Self: ~Copyable {
 
   mutating func sawStore(to address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 
+  mutating func switchTraces(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
   mutating func translated(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 
   mutating func announced(
@@ -146,6 +163,14 @@ extension Backend where Self: ~Copyable {
   }
 
   mutating func gone(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  static func dirtyLogProblem(_ settings: Settings) -> String? { nil }
+
+  mutating func beganDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  mutating func harvestDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  mutating func endedDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 
   static var hasHypervisor: Bool { true }
 

@@ -7,12 +7,14 @@ internal import Paging
 struct ProcessContents {
   private var processes: [UInt64: Memory] = [1: Memory()]
   private var running: UInt64 = 1
-  private var files: UInt32 = 0
+  private var numbers = FileNumbers()
+  /// What has been stored through shared mappings.
+  private var files: [FilePage: UInt64] = [:]
 
   private struct Memory {
+    /// The process's own pages.
     var stored: [UInt64: UInt64] = [:]
-    /// Mapped ranges; a later one hides what it overlaps. File 0: anonymous.
-    var mapped: [(pages: Range<UInt64>, file: UInt32)] = []
+    var mappings = MappingList()
 
     mutating func forget(_ pages: Range<UInt64>) {
       if pages.count < stored.count {
@@ -21,12 +23,32 @@ struct ProcessContents {
         stored = stored.filter { !pages.contains($0.key) }
       }
     }
+
+    mutating func unmap(_ pages: Range<UInt64>) {
+      forget(pages)
+      mappings.remove(pages)
+    }
+
+    mutating func move(_ old: Range<UInt64>, to new: Range<UInt64>) {
+      let kept = old.lowerBound..<min(old.upperBound, old.lowerBound + UInt64(new.count))
+      let distance = new.lowerBound &- old.lowerBound
+      let last = mappings.pieces(in: kept.upperBound - 1..<kept.upperBound).first?.moved(by: distance)
+      let pieces = mappings.pieces(in: kept).map { $0.moved(by: distance) }
+      let contents = stored.filter { kept.contains($0.key) }
+      unmap(old)
+      unmap(new)
+      for piece in pieces { mappings.insert(piece) }
+      for (page, version) in contents { stored[page &+ distance] = version }
+      guard var last, new.count > kept.count else { return }
+      last.pages = kept.upperBound &+ distance..<new.upperBound
+      mappings.insert(last)
+    }
   }
 
-  /// A process operation of the trace.
+  /// A process operation of the trace, which the kernel has carried out.
   mutating func carryOut(_ operation: Operation, _ words: [UInt64]) {
     let word = words.first ?? 0
-    let pages = operation.address >> 12..<max(operation.address >> 12, (operation.address &+ word &+ 0xfff) >> 12)
+    let pages = Self.pages(operation.address, word)
     switch operation.kind {
     case .switchProcess:
       running = operation.address
@@ -35,25 +57,37 @@ struct ProcessContents {
     case .exec: processes[operation.address] = Memory()
     case .exit: processes[operation.address] = nil
     case .map:
-      let isFile = operation.size & Operation.fileMapping != 0
-      if isFile { files += 1 }
+      let (file, offset) = numbers.next(operation.size, words)
+      var mapping = Mapping(pages: pages, rights: .all, file: file, origin: pages.lowerBound &- offset)
+      mapping.isShared = file != .none && operation.size & Operation.sharedMapping != 0
       processes[running]?.forget(pages)
-      processes[running]?.mapped.removeAll { pages.clamped(to: $0.pages) == $0.pages }
-      processes[running]?.mapped.append((pages, isFile ? files : 0))
-    case .unmap, .discard: processes[running]?.forget(pages)
+      processes[running]?.mappings.insert(mapping)
+    case .unmap: processes[running]?.unmap(pages)
+    case .discard: processes[running]?.forget(pages)
+    case .remap: processes[running]?.move(pages, to: Self.pages(words[1], words[2]))
     default: break
     }
+  }
+
+  private static func pages(_ address: UInt64, _ length: UInt64) -> Range<UInt64> {
+    address >> 12..<max(address >> 12, (address &+ length &+ 0xfff) >> 12)
   }
 
   /// The contents that a load from a page must find.
   func expected(_ page: UInt64) -> UInt64 {
     guard let memory = processes[running] else { return 0 }
     if let stored = memory.stored[page] { return stored }
-    guard let mapping = memory.mapped.last(where: { $0.pages.contains(page) }), mapping.file != 0 else { return 0 }
-    return FilePage(file: mapping.file, index: page - mapping.pages.lowerBound).version
+    guard let mapping = memory.mappings.mapping(of: page), mapping.file != .none else { return 0 }
+    return files[mapping.filePage(page)] ?? mapping.filePage(page).version
   }
 
-  mutating func store(_ version: UInt64, to page: UInt64) { processes[running]?.stored[page] = version }
+  mutating func store(_ version: UInt64, to page: UInt64) {
+    if let mapping = processes[running]?.mappings.mapping(of: page), mapping.isShared {
+      files[mapping.filePage(page)] = version
+    } else {
+      processes[running]?.stored[page] = version
+    }
+  }
 }
 
 /// What each machine frame holds, as a version number.

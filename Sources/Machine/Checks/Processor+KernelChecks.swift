@@ -79,6 +79,9 @@ private struct KernelRecount {
       case .anonymous: if found.isEmpty { return "frame \(number) is lost" }
       case .file:
         if kernel.cache[frame.filePage] != PPN(UInt64(number)) { return "frame \(number) is not in the page cache" }
+        if frame.filePage.file.isInMemory && !kernel.isMapped(frame.filePage.file) {
+          return "frame \(number) is of shared memory that nobody has mapped"
+        }
       default: if !found.isEmpty { return "frame \(number), \(frame.use), is mapped at \(found)" }
       }
       if frame.use != .free && Set(frame.uses) != found {
@@ -90,9 +93,17 @@ private struct KernelRecount {
 
   func slotProblem(_ kernel: GuestKernel) -> String? {
     let noted = kernel.swap.references
+    var slots = slots
+    for slot in kernel.swappedPages.values { slots[slot, default: 0] += 1 }
     for slot in noted.indices where noted[slot] != slots[slot] ?? 0 {
       return "swap slot \(slot) is named \(slots[slot] ?? 0) times, noted \(noted[slot])"
     }
     return nil
+  }
+}
+
+extension GuestKernel {
+  fileprivate func isMapped(_ file: FileNumber) -> Bool {
+    spaces.contains { space in space?.mappings.list.contains { $0.file == file } ?? false }
   }
 }

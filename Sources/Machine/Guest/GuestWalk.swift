@@ -61,7 +61,8 @@ extension MachineState {
       if level == walk.size.level && access.isStore { flags.insert(.dirty) }
       guard !walk.entries[level].contains(flags) else { continue }
       let place = walk.tables[level].entryAddress(address, level: level)
-      setGuestWord(place, guestWord(place) | flags.rawValue)
+      memory.set(flags.rawValue, at: physmap.machine(place))
+      markStored(place.page)
       walk.entries[level] = walk.entries[level].setting(flags)
     }
   }

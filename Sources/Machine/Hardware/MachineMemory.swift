@@ -9,6 +9,10 @@ internal import Paging
   private var slabs: [UnsafeMutablePointer<UInt64>] = unsafe []
   private var used = MachineMemory.pagesPerSlab
 
+  /// Pages in which ``set(_:at:)`` has set bits, if somebody observes.
+  private(set) var written: Set<MPN> = []
+  private var isObserved = false
+
   private static var pagesPerSlab: Int { 256 }
 
   deinit {
@@ -23,6 +27,13 @@ internal import Paging
     return unsafe page[Int(address.raw >> 3 & 511)]
   }
 
+  /// Whether a word of a page was ever written; if not, all are 0.
+  func isTouched(_ page: MPN) -> Bool {
+    // SAFETY: only compared.
+    guard let entry = unsafe pages[page.raw] else { return false }
+    return unsafe entry != nil
+  }
+
   /// Replaces the 8-byte word at an address.
   @inline(__always) mutating func write(_ address: MachineAddress, _ value: UInt64) {
     // SAFETY: as in `read`.
@@ -33,6 +44,13 @@ internal import Paging
   /// Sets bits in the word at an address.
   @inline(__always) mutating func set(_ bits: UInt64, at address: MachineAddress) {
     write(address, read(address) | bits)
+    if isObserved { written.insert(address.page) }
+  }
+
+  /// Forgets which pages were written, and goes on to observe them.
+  mutating func forgetWritten(observes: Bool = true) {
+    written.removeAll(keepingCapacity: true)
+    isObserved = observes
   }
 
   /// Makes all words of a page zero.

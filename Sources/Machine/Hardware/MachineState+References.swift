@@ -13,10 +13,14 @@ extension MachineState {
   @inline(__always)
   mutating func readEntry(at address: MachineAddress, level: Int, _ dimension: WalkDimension) -> UInt64 {
     counters.walkReferences += 1
-    counters.cyclesTranslation += walkCache.cycles(of: address)
+    let cycles = walkCache.cycles(of: address)
     switch dimension {
-    case .guest: counters.referencesByLevel.increment(level)
-    case .nested: counters.nestedReferencesByLevel.increment(level)
+    case .guest:
+      counters.referencesByLevel.increment(level)
+      counters.cycles.walk += cycles
+    case .nested:
+      counters.nestedReferencesByLevel.increment(level)
+      counters.cycles.nestedWalk += cycles
     }
     let value = memory.read(address)
     if notes != nil { notes?.read(dimension, level, address, value) }

@@ -114,10 +114,13 @@ extension MachineState {
     _ entry: UInt64, at place: MachineAddress, level: Int, _ dimension: WalkDimension, _ cycles: UInt64
   ) {
     switch dimension {
-    case .guest: counters.structureCacheHits += 1
-    case .nested: counters.nestedStructureCacheHits += 1
+    case .guest:
+      counters.structureCacheHits += 1
+      counters.cycles.walk += cycles
+    case .nested:
+      counters.nestedStructureCacheHits += 1
+      counters.cycles.nestedWalk += cycles
     }
-    counters.cyclesTranslation += cycles
     notes?.answer(dimension, level, place, entry)
   }
 

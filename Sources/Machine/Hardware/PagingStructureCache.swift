@@ -23,7 +23,7 @@ struct PagingStructureCache<Space>: ~Copyable {
     table.raw << 12 | (isWritable ? 0 : 1 << 4) | UInt64(rights.raw) << 1 | 1
   }
 
-  /// Linear-address bits 56 up to those that index this level, one more so that no tag is 0, then VPID and PCID.
+  /// Linear-address bits 56 up to those that index this level, one more so that no tag is 0, then the context.
   private func tag(_ address: Address<Space>, context: UInt64) -> UInt64 {
     (((address.raw & 0x1ff_ffff_ffff_ffff) &>> UInt64(3 + 9 * level)) &<< 1 | 1) &<< 17 | context
   }
@@ -47,6 +47,12 @@ struct PagingStructureCache<Space>: ~Copyable {
   func remove(_ address: Address<Space>, context: UInt64) {
     let tag = tag(address, context: context)
     array.removeAll { $0.tag == tag }
+  }
+
+  /// Drops what one address would use in the contexts for which the condition holds.
+  func remove(_ address: Address<Space>, where condition: (UInt64) -> Bool) {
+    let tag = tag(address, context: 0)
+    array.removeAll { $0.tag & ~TLBEntry.contextMask == tag && condition($0.context) }
   }
 
   /// Drops everything of the contexts for which the condition holds.

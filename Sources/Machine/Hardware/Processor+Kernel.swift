@@ -56,6 +56,10 @@ extension Processor: KernelPort where MMU: ~Copyable {
       backend.sawStore(to: page.address, &cpus.running, &machine)
       backend.storedUnknown(page.address, &cpus.running, &machine)
     }
+    if !hasDirectMap {
+      machine.markStored(page)
+      machine.observer?.used(page)
+    }
   }
 
   mutating func contents(of page: PPN) -> UInt64 {
@@ -140,8 +144,10 @@ extension Processor where MMU: ~Copyable {
 
   /// Sets the kernel up, and the registers as it leaves them for the first process.
   mutating func bootKernel() throws(ReplayError) {
-    let settings = machine.settings.guest
+    var settings = machine.settings.guest
     let description = machine.description
+    // Every kernel of such a machine tags address spaces.
+    if description.softwareTLB != nil { settings.hasPCID = true }
     if settings.hasPCID && !description.hasPCID {
       throw error("guest.pcid=on on the machine \(description.name), which has no PCIDs")
     }
@@ -152,7 +158,8 @@ extension Processor where MMU: ~Copyable {
     if settings.directMap != nil { cr4 |= CR4.globalPages }
     if settings.hasPCID { cr4 |= CR4.pcid }
     try loadControls(Operation(.loadCR4, cr4))
-    kernel = GuestKernel(settings, frames: machine.ramPages)
+    let pcids: UInt64 = 1 << UInt64(description.softwareTLB?.contextBits ?? 12)
+    kernel = GuestKernel(settings, frames: machine.ramPages, pcids: pcids)
     if oracle != nil {
       machine.contents = FrameContents()
       contents = ProcessContents()
@@ -183,7 +190,6 @@ extension Processor where MMU: ~Copyable {
     let words = batch.payload(of: operation)
     let word = words.first ?? 0
     let address = operation.address
-    contents?.carryOut(operation, Array(words))
     try withKernel { (kernel, port) throws(ReplayError) in
       if MMU.takesHypercalls { try kernel.runBalloon(&port) }
       switch operation.kind {
@@ -192,12 +198,14 @@ extension Processor where MMU: ~Copyable {
       case .fork: try kernel.fork(address, word, &port)
       case .exec: try kernel.exec(address, &port)
       case .exit: try kernel.exit(address, &port)
-      case .map: try kernel.map(address, word, operation.size, &port)
+      case .map: try kernel.map(address, Array(words), operation.size, &port)
       case .unmap: try kernel.unmap(address, word, &port)
       case .protect: try kernel.protect(address, word, operation.size, &port)
+      case .remap: try kernel.remap(address, Array(words), &port)
       default: try kernel.discard(address, word, &port)
       }
     }
+    contents?.carryOut(operation, Array(words))
   }
 
   /// With checks: an access has reached a frame, which must hold what the process put there last.

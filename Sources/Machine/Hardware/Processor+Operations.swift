@@ -35,7 +35,7 @@ extension Processor where MMU: ~Copyable {
       let code = PageFaultCode(rawValue: UInt32(truncatingIfNeeded: batch.words[payload]))
       try expectFault(VirtualAddress(operation.address), code)
     case .interrupt: interrupt(operation)
-    case .mark: break
+    case .mark: mark()
     case .readBack: try readBack(PhysicalAddress(operation.address))
     case .cpu:
       backend.settle(&cpus.running, &machine)
@@ -46,10 +46,17 @@ extension Processor where MMU: ~Copyable {
     case .content, .dma: throw unsupported("'\(operation.kind)'")
     case .balloon where MMU.hasHypervisor && !MMU.takesHypercalls:
       throw unsupported("'balloon' under other hypervisors than direct paging's")
-    case .switchProcess, .fork, .exec, .exit, .map, .unmap, .protect, .discard, .balloon:
+    case .switchProcess, .fork, .exec, .exit, .map, .unmap, .protect, .discard, .remap, .balloon:
       guard machine.guest == .process else { throw error("'\(operation.kind)', which is for process traces") }
       try carryOutProcess(operation, batch)
     }
+  }
+
+  /// A mark begins the memory traces or ends them, if the settings say so.
+  private mutating func mark() {
+    guard machine.settings.traces.beginAtMark else { return }
+    machine.areTracesOn.toggle()
+    if hasStarted { backend.switchTraces(&cpus.running, &machine) }
   }
 
   private func unsupported(_ what: String) -> ReplayError {

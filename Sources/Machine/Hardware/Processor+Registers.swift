@@ -21,7 +21,7 @@ extension Processor where MMU: ~Copyable {
     let keeps = cpus.running.registers.hasPCID && value & CR3.noFlush != 0
     cpus.running.registers.cr3 = value & ~CR3.noFlush
     machine.counters.guestCR3Loads += 1
-    machine.counters.cyclesGuest += machine.description.costs.loadCR3
+    machine.counters.cycles.guestCR3 += machine.description.costs.loadCR3
     updateControls()
     if !keeps { cpus.running.flush(pcid: UInt64(cpus.running.registers.pcid)) }
     oracle?.loadedCR3(cpus.running.registers, keeps: keeps, cpus.running.index)
@@ -79,7 +79,7 @@ extension Processor where MMU: ~Copyable {
   /// Works out what walks obey after a register has changed.
   private mutating func updateControls() {
     let registers = cpus.running.registers
-    cpus.running.context = UInt64(registers.pcid)
+    cpus.running.context = cpus.running.owner.raw | UInt64(registers.pcid)
     cpus.running.forgetLastPages()
     let controls = machine.controls(for: registers)
     if controls == cpus.running.guestControls { return }
@@ -90,7 +90,7 @@ extension Processor where MMU: ~Copyable {
   /// INVLPG, a no-op for an address that is not canonical.
   mutating func invlpg(_ address: VirtualAddress) {
     machine.counters.guestInvlpgs += 1
-    machine.counters.cyclesGuest += machine.description.costs.invlpg
+    machine.counters.cycles.guestInvlpg += machine.description.costs.invlpg
     if address.isCanonical(levels: cpus.running.registers.levels) {
       cpus.running.invalidate(address.page)
       oracle?.invalidated(address.page, cpus.running.registers, cpus.running.index)

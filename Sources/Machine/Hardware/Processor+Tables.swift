@@ -23,6 +23,8 @@ extension Processor where MMU: ~Copyable {
       storeWasPerformed = true
       storeWasEmulated = machine.traces.seesStores(to: store.address.page)
       if storeWasEmulated { backend.sawStore(to: store.address, &cpus.running, &machine) }
+      machine.markStored(store.address.page)
+      machine.observer?.used(store.address.page)
       leaveMonitor()
     }
     guard storeWasPerformed else { return }
@@ -125,6 +127,7 @@ extension Processor where MMU: ~Copyable {
   mutating func end() throws(ReplayError) {
     try settlePending()
     backend.settle(&cpus.running, &machine)
+    endDirtyLog()
     backend.finish(&machine)
   }
 

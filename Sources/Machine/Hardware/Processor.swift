@@ -29,6 +29,9 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
 
   init(_ configuration: Configuration) throws(ReplayError) {
     var state = MachineState(configuration)
+    if state.dirtyLog.phase != .off, let problem = MMU.dirtyLogProblem(state.settings) {
+      throw ReplayError(operation: 0, message: problem)
+    }
     backend = try MMU(&state)
     cpus = CPUSet(first: VirtualCPU(index: 0, state))
     machine = state
@@ -38,13 +41,25 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
     }
   }
 
-  /// Carries out a batch.
+  /// Carries out a batch, in parts where something of the dirty log is due within.
   mutating func replay(_ batch: OperationBatch) throws(ReplayError) {
+    if machine.dirtyLog.phase == .off { return try replay(batch, 0..<batch.count) }
+    var first = 0
+    while first < batch.count {
+      let due = machine.dirtyLog.due
+      let end = Int(min(UInt64(batch.count), max(due, batch.firstNumber) - batch.firstNumber))
+      try replay(batch, first..<max(first, end))
+      first = max(first, end)
+      if batch.firstNumber + UInt64(first) >= due { turnDirtyLog(at: due) }
+    }
+  }
+
+  private mutating func replay(_ batch: OperationBatch, _ range: Range<Int>) throws(ReplayError) {
     var runHits: UInt64 = 0
     defer { foldAccesses(runHits) }
     let operations = batch.operations.span
-    if MMU.storesByHypercall { try settleUnlessTable(batch, at: 0) }
-    for index in 0..<batch.count {
+    if MMU.storesByHypercall { try settleUnlessTable(batch, at: range.lowerBound) }
+    for index in range {
       let operation = operations[index]
       if operation.isAccess {
         // A run of accesses to one page needs no look-up: its entry is the latest of its set, so a hit changes nothing.
@@ -66,7 +81,7 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
         if MMU.storesByHypercall { try settleUnlessTable(batch, at: index + 1) }
       }
     }
-    machine.counters.operations += UInt64(batch.count)
+    machine.counters.operations += UInt64(range.count)
   }
 
   private mutating func foldAccesses(_ runHits: UInt64) {

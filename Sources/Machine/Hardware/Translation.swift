@@ -22,7 +22,8 @@ struct Translation: Equatable {
 
 /// One TLB entry in 16 bytes: `tag` decides the match in one comparison, `data` what it grants.
 ///
-/// Tag, from the top: page number in units of the page's size (45 bits: 57-bit addresses), size (2), VPID (5), PCID (12).
+/// Tag, from the top: page number in units of the page's size (45 bits: 57-bit addresses), size (2), nested table (2), VPID
+/// (3), PCID (12): see ``TranslationOwner``.
 /// No valid tag is 0, since sizes start at 1.
 struct TLBEntry: BitwiseCopyable {
   var tag: UInt64
@@ -32,13 +33,13 @@ struct TLBEntry: BitwiseCopyable {
   static var pcidMask: UInt64 { 0xfff }
   static var contextMask: UInt64 { 0x1ffff }
 
-  /// Tag of the page of a size that holds a 4 KiB page, in a context of VPID and PCID.
+  /// Tag of the page of a size that holds a 4 KiB page, in a context of nested table, VPID and PCID.
   @inline(__always) static func tag(_ page: UInt64, _ size: PageSize, context: UInt64) -> UInt64 {
     (page &>> size.pageShift) &<< 19 | UInt64(size.rawValue) &<< 17 | context
   }
 
   @inline(__always) var size: PageSize { PageSize(rawValue: UInt8(tag >> 17 & 3)) ?? .small }
-  /// The entry's VPID and PCID.
+  /// The entry's nested table, VPID and PCID.
   @inline(__always) var context: UInt64 { tag & Self.contextMask }
 
   /// Whether the entry has the tag, its PCID set aside if it is global.

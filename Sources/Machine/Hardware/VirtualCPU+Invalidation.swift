@@ -3,61 +3,84 @@ internal import Paging
 /// What each operation must drop from the translation caches (SDM 3A 4.10.4.1), and no more than that.
 extension VirtualCPU {
   private var pcid: UInt64 { context & TLBEntry.pcidMask }
-  private var vpid: UInt64 { context & ~TLBEntry.pcidMask }
 
-  @inline(__always) private mutating func removeEntries(where condition: (TLBEntry) -> Bool) {
+  /// Whether a context is of the VPID that runs; the guest's operations drop combined mappings of any nested table
+  /// (SDM 3C 29.4.3.1).
+  private func isOwn(_ context: UInt64) -> Bool { (context ^ self.context) >> 12 & 7 == 0 }
+
+  private func isOwn(_ context: UInt64, pcid: UInt64) -> Bool {
+    isOwn(context) && context & TLBEntry.pcidMask == pcid
+  }
+
+  @inline(__always) mutating func removeEntries(where condition: (TLBEntry) -> Bool) {
     fetches.removeAll(where: condition)
     data.removeAll(where: condition)
     second.removeAll(where: condition)
     forgetLastPages()
   }
 
-  private func removeStructures(where condition: (UInt64) -> Bool) {
+  func removeStructures(where condition: (UInt64) -> Bool) {
     structures.forEach { $0.removeAll(where: condition) }
     pageWalks.removeAll()
   }
 
   /// INVLPG: the page in the current PCID, global or not, however it was fractured; all paging-structure entries of it.
   mutating func invalidate(_ page: VPN) {
-    let context = context
-    fetches.removeWhole(page, context: context)
-    data.removeWhole(page, context: context)
-    second.removeWhole(page, context: context)
-    forgetLastPages()
-    removeStructures { $0 == context }
+    let pcid = pcid
+    removeWhole(page, pcid: pcid) { _ in true }
+    removeStructures { isOwn($0, pcid: pcid) }
+    softwareTLB?.remove(page.raw, context: pcid)
   }
 
   /// INVPCID type 0: the page in one PCID, unless it is global; all paging-structure entries of that PCID.
   mutating func invalidate(_ page: VPN, pcid: UInt64) {
-    let context = vpid | pcid
-    let isLocal = { (entry: TLBEntry) in entry.data & TLBData.global == 0 }
-    fetches.removeWhole(page, context: context, where: isLocal)
-    data.removeWhole(page, context: context, where: isLocal)
-    second.removeWhole(page, context: context, where: isLocal)
+    removeWhole(page, pcid: pcid) { $0.data & TLBData.global == 0 }
+    softwareTLB?.remove(page.raw, context: pcid)
+    removeStructures { isOwn($0, pcid: pcid) }
+  }
+
+  private mutating func removeWhole(_ page: VPN, pcid: UInt64, where condition: (TLBEntry) -> Bool) {
+    for table in nestedTables {
+      let context = TranslationOwner(vpid: owner.vpid, nestedTable: table).raw | pcid
+      fetches.removeWhole(page, context: context, where: condition)
+      data.removeWhole(page, context: context, where: condition)
+      second.removeWhole(page, context: context, where: condition)
+    }
     forgetLastPages()
-    removeStructures { $0 == context }
   }
 
   /// INVPCID type 1, and what a MOV to CR3 drops: everything of a PCID but for global pages.
   mutating func flush(pcid: UInt64) {
-    let context = vpid | pcid
-    removeEntries { $0.context == context && $0.data & TLBData.global == 0 }
-    removeStructures { $0 == context }
+    let current = context
+    removeEntries {
+      ($0.context ^ current) >> 12 & 7 == 0 && $0.context & TLBEntry.pcidMask == pcid && $0.data & TLBData.global == 0
+    }
+    removeStructures { isOwn($0, pcid: pcid) }
+    softwareTLB?.removeAll(context: pcid)
   }
 
   /// INVPCID type 3: every PCID's, but for global pages.
   mutating func flushNonGlobal() {
-    let vpid = vpid
-    removeEntries { $0.context & ~TLBEntry.pcidMask == vpid && $0.data & TLBData.global == 0 }
-    removeStructures { $0 & ~TLBEntry.pcidMask == vpid }
+    let current = context
+    removeEntries { ($0.context ^ current) >> 12 & 7 == 0 && $0.data & TLBData.global == 0 }
+    removeStructures { isOwn($0) }
+    softwareTLB?.removeAll()
   }
 
-  /// INVPCID type 2, a change of CR4.PGE, CR4.PCIDE or CR0.PG: everything.
+  /// INVPCID type 2, a change of CR4.PGE, CR4.PCIDE or CR0.PG: everything of the VPID. A hypervisor that tags nothing:
+  /// everything.
   mutating func flushAll() {
-    fetches.removeAll()
-    data.removeAll()
-    second.removeAll()
-    removeStructures { _ in true }
+    if owner == TranslationOwner() {
+      fetches.removeAll()
+      data.removeAll()
+      second.removeAll()
+      removeStructures { _ in true }
+    } else {
+      let current = context
+      removeEntries { ($0.context ^ current) >> 12 & 7 == 0 }
+      removeStructures { isOwn($0) }
+    }
+    softwareTLB?.removeAll()
     forgetLastPages()
   }
 
@@ -79,6 +102,7 @@ extension VirtualCPU {
     fetches.refresh(under: controls)
     data.refresh(under: controls)
     second.refresh(under: controls)
+    softwareTLB?.removeAll()
     forgetLastPages()
   }
 }

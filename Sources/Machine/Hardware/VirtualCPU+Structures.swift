@@ -24,10 +24,10 @@ struct PagingStructureCaches<Space>: ~Copyable {
     body(level5)
   }
 
-  /// Enters the table that an entry, of the level that `entry` names, points to. No context.
-  func fill(_ address: Address<Space>, _ entry: WalkStart) {
+  /// Enters the table that an entry, of the level that `entry` names, points to.
+  func fill(_ address: Address<Space>, context: UInt64, _ entry: WalkStart) {
     forEach { cache in
-      if cache.level == entry.level { cache.fill(address, context: 0, table: entry.table, rights: entry.rights) }
+      if cache.level == entry.level { cache.fill(address, context: context, table: entry.table, rights: entry.rights) }
     }
   }
 

@@ -24,13 +24,19 @@ struct VirtualCPU: ~Copyable {
   var fetches: TLBLevel
   var data: TLBLevel
   var second: TLBLevel
+  /// Instead of those three, on machines that have no walker.
+  var softwareTLB: SoftwareTLB?
   var structures: PagingStructureCaches<VirtualSpace>
   /// Tagged by an entry's own address; on machines without ``structures``.
   let pageWalks: PageWalkCache
   /// Of the nested table; empty in other modes.
   var nested: NestedCaches
-  /// VPID and PCID as in ``TLBEntry/tag``.
+  /// Nested table, VPID and PCID as in ``TLBEntry/tag``.
   var context: UInt64 = 0
+  /// Whose translations the CPU makes: part of ``context``.
+  private(set) var owner = TranslationOwner()
+  /// Nested tables that the CPU has run with, 0 for none: entries may be of any of them.
+  private(set) var nestedTables: [UInt64] = [0]
   /// An access has been made: register loads from now on are instructions, before it they set the state.
   var hasStarted = false
   /// The page last translated by a fetch [1] or for data [0]: its entry is the latest of its set, so that another access
@@ -45,6 +51,12 @@ struct VirtualCPU: ~Copyable {
     fetches = TLBLevel(description.l1Instruction)
     data = TLBLevel(description.l1Data)
     second = TLBLevel(description.l2)
+    softwareTLB = description.softwareTLB.map { geometry in
+      let isShared = machine.mode != .native
+      let reserved = isShared ? min(machine.settings.reservedTLBEntries, geometry.entries - geometry.wired - 1) : 0
+      let seed = isShared ? 0xd1b5_4a32_d192_ed03 : SoftwareTLB.guestSeed
+      return SoftwareTLB(geometry, wired: geometry.wired + reserved, seed: seed)
+    }
     let caches = machine.settings.walkCaches
     structures = PagingStructureCaches(caches == .none ? [:] : description.pagingStructureCaches)
     pageWalks = PageWalkCache(caches == .none ? nil : description.pageWalkCache, holdsNested: caches == .all)
@@ -56,6 +68,15 @@ struct VirtualCPU: ~Copyable {
     hardwareControls = guestControls
     flushClock = machine.flushClock
     setHardwareControls(guestControls)
+  }
+
+  /// Runs somebody else from now on, whose entries are told from all others'.
+  mutating func run(_ owner: TranslationOwner) {
+    self.owner = owner
+    if !nestedTables.contains(owner.nestedTable) { nestedTables.append(owner.nestedTable) }
+    context = owner.raw | context & TLBEntry.pcidMask
+    nested.table = owner.nestedTable
+    forgetLastPages()
   }
 
   /// The entry that the first TLB level has for a page, 0 if none.

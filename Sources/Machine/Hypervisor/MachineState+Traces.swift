@@ -1,8 +1,9 @@
 internal import Paging
 
 extension MachineState {
-  /// Installs the traces that the settings ask for: before the first page is mapped.
-  mutating func installTraces() {
+  /// Each page that the settings want watched, by whom and when.
+  func wantedTraces() -> [(page: PPN, client: TraceClient, moments: TraceMoments)] {
+    var pages: [(page: PPN, client: TraceClient, moments: TraceMoments)] = []
     let wanted: [(PhysicalRange?, TraceClient, TraceMoments)] = [
       (settings.traces.device, .device, [.beforeRead, .beforeWrite]),
       (settings.traces.readOnlyMemory, .readOnlyMemory, .beforeWrite),
@@ -12,17 +13,41 @@ extension MachineState {
     for (range, client, moments) in wanted {
       guard let range else { continue }
       for page in range.first.raw..<range.first.raw + range.count where !isDevice(PPN(page)) {
-        traces.watch(PPN(page), moments, for: client)
+        pages.append((PPN(page), client, moments))
       }
     }
+    return pages
+  }
+
+  /// Installs them, if they hold from the start: no page is mapped yet.
+  mutating func installTraces() {
+    guard areTracesOn else { return }
+    for (page, client, moments) in wantedTraces() { traces.watch(page, moments, for: client) }
     counters.tracedPagesPeak = UInt64(traces.pagesPeak)
+  }
+
+  /// Whether the next store to a page copies it to a frame of its own.
+  func isShared(_ page: PPN) -> Bool { !traces.moments(of: .copyOnWrite, page).isEmpty }
+
+  /// Gives a page, of which no mapping may be left, its own copy of what the shared frame holds.
+  private mutating func copyFrame(of page: PPN) {
+    traces.unwatch(page, for: .copyOnWrite)
+    let old = physmap.machine(page)
+    let new = physmap.move(page)
+    for index in 0..<512 { memory.write(new.entryAddress(index: index), memory.read(old.entryAddress(index: index))) }
+    let held = contents?[old] ?? 0
+    contents?[new] = held
+    counters.framesCopied += 1
+    notePeaks()
   }
 
   /// The hypervisor sees an access to a watched page, and has not carried it out yet: the fault is booked with each who
   /// watches, and those are called who want to be before.
   mutating func beginTraced(_ address: PhysicalAddress, isStore: Bool) {
     let moments: TraceMoments = isStore ? [.beforeWrite, .afterWrite] : .beforeRead
-    for client in traces.watchers(of: address.page, moments) { counters[keyPath: client.faults] += 1 }
+    let watchers = traces.watchers(of: address.page, moments)
+    for client in watchers { counters[keyPath: client.faults] += 1 }
+    if watchers == [.dirtyLog] { noteLogExit() }
     call(isStore ? .beforeWrite : .beforeRead, address)
   }
 
@@ -34,7 +59,7 @@ extension MachineState {
   /// Books and pays for a guest entry that the hypervisor looks at in passing.
   mutating func countExamined() {
     counters.entriesExamined += 1
-    counters.cyclesVirtualization += description.costs.examine
+    counters.cycles.examine += description.costs.examine
   }
 
   /// A store to a watched page has been carried out. The backend's own part comes after this. Returns whether what was
@@ -51,8 +76,9 @@ extension MachineState {
       switch client {
       // What a device does with the access is its own affair; a ROM's stores are dropped where words are written.
       case .device, .readOnlyMemory, .shadowTables: break
-      case .copyOnWrite: traces.unwatch(address.page, for: .copyOnWrite)
+      case .copyOnWrite: copyFrame(of: address.page)
       case .frameBuffer: noteRow(address)
+      case .dirtyLog: release(address.page)
       case .translations:
         traces.unwatch(address.page, for: .translations)
         counters.translationsInvalidated += 1
@@ -78,6 +104,7 @@ extension TraceClient {
     case .readOnlyMemory: \.traceFaultsROM
     case .copyOnWrite: \.traceFaultsCopyOnWrite
     case .frameBuffer: \.traceFaultsFrameBuffer
+    case .dirtyLog: \.traceFaultsDirtyLog
     case .translations: \.traceFaultsTranslations
     case .shadowTables: \.traceFaultsShadow
     }

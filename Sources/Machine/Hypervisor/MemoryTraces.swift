@@ -20,6 +20,8 @@ enum TraceClient: UInt8, CaseIterable {
   case copyOnWrite
   /// Notes which rows have changed.
   case frameBuffer
+  /// Logs which pages are stored to; after the first store of a round it watches the page no longer.
+  case dirtyLog
   /// Has translated the kernel's code on the page.
   case translations
   /// The backend's: keeps its tables as the guest's are.
@@ -49,6 +51,12 @@ struct MemoryTraces: ~Copyable {
   private var pagesOfLarge: [UInt64: Int] = [:]
   private var pagesOfHuge: [UInt64: Int] = [:]
   private(set) var pagesPeak = 0
+  /// Stores to all pages below this are watched for the dirty log, but for those released, which are counted for each
+  /// 2 MiB and each 1 GiB.
+  private var loggedPages: UInt64 = 0
+  private var released = PageMap<UInt8>()
+  private var releasedOfLarge: [UInt64: UInt64] = [:]
+  private var releasedOfHuge: [UInt64: UInt64] = [:]
   /// Every call made, if somebody wants to know (tests).
   var journal: [Call]?
 
@@ -59,11 +67,17 @@ struct MemoryTraces: ~Copyable {
     var address: PhysicalAddress
   }
 
-  private static var reads: UInt32 { 0o111111 }
-  private static var writes: UInt32 { 0o666666 }
+  private static var reads: UInt32 { 0o1111111 }
+  private static var writes: UInt32 { 0o6666666 }
 
   /// What the mappings of a page must withhold at present.
   @inline(__always) func protection(of page: PPN) -> PageProtection {
+    let protection = protectionBesideLog(of: page)
+    return protection == .none && isLogged(page) ? .readOnly : protection
+  }
+
+  /// The same if the dirty log did not watch.
+  @inline(__always) func protectionBesideLog(of page: PPN) -> PageProtection {
     let word = moments[page.raw] ?? 0
     if word == 0 { return .none }
     return word & Self.reads != 0 ? .notPresent : .readOnly
@@ -107,16 +121,57 @@ struct MemoryTraces: ~Copyable {
 
   /// Whether somebody watches a page of those that make a page of a size.
   func seesAny(in first: PPN, _ size: PageSize) -> Bool {
-    switch size {
+    if logsAny(in: first, size) { return true }
+    return switch size {
     case .small: moments[first.raw] ?? 0 != 0
     case .large: pagesOfLarge[first.raw >> 9] ?? 0 > 0
     case .huge: pagesOfHuge[first.raw >> 18] ?? 0 > 0
     }
   }
 
+  // MARK: The dirty log, which watches all pages but a few
+
+  /// Lets the dirty log watch the stores to all pages below a number, and to no others.
+  mutating func log(below count: UInt64) {
+    loggedPages = count
+    released = PageMap()
+    releasedOfLarge = [:]
+    releasedOfHuge = [:]
+  }
+
+  /// Whether the dirty log watches the stores to a page.
+  @inline(__always) func isLogged(_ page: PPN) -> Bool { page.raw < loggedPages && released[page.raw] ?? 0 == 0 }
+
+  /// Ends the dirty log's watch on a page, for which it must have one.
+  mutating func release(_ page: PPN) {
+    released.set(page.raw, 1)
+    releasedOfLarge[page.raw >> 9, default: 0] += 1
+    releasedOfHuge[page.raw >> 18, default: 0] += 1
+  }
+
+  /// Lets the dirty log watch a page again that was released.
+  mutating func logAgain(_ page: PPN) {
+    released.set(page.raw, 0)
+    releasedOfLarge[page.raw >> 9, default: 0] -= 1
+    releasedOfHuge[page.raw >> 18, default: 0] -= 1
+  }
+
+  private func logsAny(in first: PPN, _ size: PageSize) -> Bool {
+    guard first.raw < loggedPages else { return false }
+    let pages = min(size.pages, loggedPages - first.raw)
+    return switch size {
+    case .small: isLogged(first)
+    case .large: releasedOfLarge[first.raw >> 9] ?? 0 < pages
+    case .huge: releasedOfHuge[first.raw >> 18] ?? 0 < pages
+    }
+  }
+
   /// Those who watch a page at any of these moments, in the order of calls.
   func watchers(of page: PPN, _ wanted: TraceMoments) -> [TraceClient] {
-    let word = moments[page.raw] ?? 0
+    var word = moments[page.raw] ?? 0
+    if isLogged(page) {
+      word |= UInt32(TraceMoments.beforeWrite.rawValue) << (3 * UInt32(TraceClient.dirtyLog.rawValue))
+    }
     if word == 0 { return [] }
     return TraceClient.allCases.filter { UInt8(word >> (3 * UInt32($0.rawValue)) & 7) & wanted.rawValue != 0 }
   }

@@ -3,8 +3,8 @@ internal import Paging
 /// Where the guest's physical memory lies in machine memory (P2M), and its inverse (M2P).
 ///
 /// Physical memory is backed from the start, in runs of 1 GiB: the first region that is used gets the second GiB of
-/// machine memory, and so on; the first, and whatever else they need, belongs to the hypervisor's own frames. On a bare
-/// machine the two spaces are one.
+/// machine memory, and so on; the first, and whatever else they need, belongs to the hypervisor's own frames. A page may
+/// be given another frame later. On a bare machine the two spaces are one.
 struct Physmap {
   let isIdentity: Bool
   /// Machine region of each physical region in use.
@@ -13,17 +13,18 @@ struct Physmap {
   private var physicalRegions: [UInt64?] = []
   /// The pair of regions used last.
   private var latest: (physical: UInt64, machine: UInt64) = (.max, 0)
+  /// The frames of pages that have not the one in their region any more, nil: none; and the inverse.
+  private var movedPages: [PPN: MPN?] = [:]
+  private var movedFrames: [MPN: PPN?] = [:]
+  /// The 2 MiB and the 1 GiB that have such a page.
+  private var movedRegions: [PageSize: Set<UInt64>] = [:]
   private var freeFrames: [MPN] = []
   private var nextFrame: UInt64 = 0
   /// Free frames for tables larger than a page.
   private var block: Range<UInt64> = 0..<0
-  /// Frames that the hypervisor holds for itself.
+  /// Frames that the hypervisor holds for itself, or gave to pages that had another.
   private(set) var ownFrames: UInt64 = 0
   private(set) var ownFramesPeak: UInt64 = 0
-
-  /// Where the guest's pages and the machine's frames are that have changed hands since, nil: nowhere. Direct paging alone.
-  private var movedPages: [PPN: MPN?] = [:]
-  private var movedFrames: [MPN: PPN?] = [:]
 
   private static var regionShift: UInt64 { 18 }
 
@@ -60,9 +61,17 @@ struct Physmap {
 
   /// Whether one machine page of a size is behind the physical one that begins with a page.
   mutating func isWhole(_ first: PPN, _ size: PageSize) -> Bool {
+    if size > .small, movedRegions[size]?.contains(first.raw / size.pages) == true { return false }
     let machine = machine(first)
     // The regions have the size of the largest page.
     return machine.first(of: size) == machine
+  }
+
+  /// Puts another frame behind a physical page; returns it. What the old one holds stays there.
+  mutating func move(_ page: PPN) -> MPN {
+    let frame = allocateFrame()
+    put(frame, behind: page)
+    return frame
   }
 
   /// The physical page that a machine page backs, nil for the hypervisor's own frames.
@@ -96,6 +105,7 @@ struct Physmap {
     if before != Self.noFrame { movedFrames.updateValue(nil, forKey: before) }
     movedPages.updateValue(frame, forKey: page)
     movedFrames.updateValue(page, forKey: frame)
+    for size in [PageSize.large, .huge] { movedRegions[size, default: []].insert(page.raw / size.pages) }
   }
 
   /// A machine frame for the hypervisor itself; its contents are whatever they were.

@@ -2,16 +2,25 @@ internal import Paging
 
 /// What a line of one process other than an access says about its memory.
 enum LackeyEvent: Equatable {
-  case map(address: UInt64, length: UInt64, rights: UInt16)
+  /// `file`: nil if it is none, or one that nobody knows.
+  case map(address: UInt64, length: UInt64, rights: UInt16, file: LackeyFile? = nil)
   case unmap(address: UInt64, length: UInt64)
   case protect(address: UInt64, length: UInt64, rights: UInt16)
   case discard(address: UInt64, length: UInt64)
+  case remap(address: UInt64, length: UInt64, newAddress: UInt64, newLength: UInt64)
   case fork(child: UInt64)
   /// The process has learnt that a child has ended.
   case reaped(child: UInt64)
   /// A program begins in a process that ran another one.
   case exec
   case exit
+}
+
+/// A place in a file that is mapped.
+struct LackeyFile: Equatable {
+  var path: String
+  /// In bytes.
+  var offset: UInt64
 }
 
 /// Reads what lackey writes of one process, but for the accesses.
@@ -22,6 +31,7 @@ struct LackeyProcess {
   private var unfinished: SystemCall?
   /// The end of the heap, once known.
   private var heapEnd: UInt64?
+  private var descriptors = OpenFiles()
   private var hasBegun = false
   private(set) var hasExited = false
 
@@ -30,6 +40,7 @@ struct LackeyProcess {
   /// A forked process, which goes on where its parent was.
   init(childOf parent: LackeyProcess) {
     heapEnd = parent.heapEnd
+    descriptors = parent.descriptors
     hasBegun = true
   }
 
@@ -53,6 +64,7 @@ struct LackeyProcess {
     if message.hasPrefix("Lackey, an example Valgrind tool") {
       defer { hasBegun = true }
       (calls, unfinished, heapEnd) = ([:], nil, nil)
+      descriptors.startProgram()
       return hasBegun ? [.exec] : []
     }
     if message.hasPrefix("Process terminating") { return exit() }
@@ -110,20 +122,27 @@ struct LackeyProcess {
       return length == 0 ? [] : [.protect(address: address, length: length, rights: Self.rights(arguments[2]))]
     case .munmap: return length == 0 ? [] : [.unmap(address: address, length: length)]
     case .brk: return setHeapEnd(value)
-    case .mremap: return remapped(from: address, length, to: value, arguments[2])
+    case .mremap: return remapped(from: address, length, to: value, arguments[2], flags: arguments[3])
     case .madvise:
       // MADV_DONTNEED (mman-common.h). The lazier MADV_FREE takes nothing as long as memory is not short.
       return arguments[2] == 4 && length > 0 ? [.discard(address: address, length: length)] : []
     case .wait4: return value == 0 ? [] : [.reaped(child: value)]
-    default: return []
+    default:
+      descriptors.finish(call, value)
+      return []
     }
   }
 
   private func mapped(_ arguments: [UInt64], at address: UInt64) -> [LackeyEvent] {
-    // MAP_ANONYMOUS (mman-common.h).
-    let file = arguments[3] & 0x20 == 0 ? Operation.fileMapping : 0
-    return arguments[1] == 0
-      ? [] : [.map(address: address, length: arguments[1], rights: Self.rights(arguments[2]) | file)]
+    if arguments[1] == 0 { return [] }
+    // MAP_ANONYMOUS, MAP_SHARED and MAP_SHARED_VALIDATE (mman-common.h, mman.h).
+    let isFile = arguments[3] & 0x20 == 0
+    var rights = Self.rights(arguments[2])
+    if isFile { rights |= Operation.fileMapping }
+    if arguments[3] & 1 != 0 { rights |= Operation.sharedMapping }
+    let path = isFile ? descriptors.path(of: arguments[4]) : nil
+    let file = path.map { LackeyFile(path: $0, offset: arguments[5]) }
+    return [.map(address: address, length: arguments[1], rights: rights, file: file)]
   }
 
   private mutating func setHeapEnd(_ end: UInt64) -> [LackeyEvent] {
@@ -134,18 +153,16 @@ struct LackeyProcess {
       ? [.map(address: old, length: new - old, rights: 6)] : [.unmap(address: new, length: old - new)]
   }
 
-  /// There is no operation for pages that move: they are unmapped here and mapped afresh there.
   private func remapped(
-    from old: UInt64, _ oldLength: UInt64, to new: UInt64, _ newLength: UInt64
+    from old: UInt64, _ oldLength: UInt64, to new: UInt64, _ newLength: UInt64, flags: UInt64
   ) -> [LackeyEvent] {
     guard let before = Self.roundedUp(oldLength), let after = Self.roundedUp(newLength), before > 0, after > 0 else {
       return []
     }
-    if old != new {
-      return [.unmap(address: old, length: before), .map(address: new, length: after, rights: 6)]
-    }
-    if after > before { return [.map(address: new &+ before, length: after - before, rights: 6)] }
-    return after < before ? [.unmap(address: new &+ after, length: before - after)] : []
+    if old == new && before == after { return [] }
+    let move = LackeyEvent.remap(address: old, length: before, newAddress: new, newLength: after)
+    // MREMAP_DONTUNMAP (mman.h): what was there stays mapped, and is empty.
+    return old != new && flags & 4 != 0 ? [move, .map(address: old, length: before, rights: 6)] : [move]
   }
 
   private static func roundedUp(_ number: UInt64) -> UInt64? {

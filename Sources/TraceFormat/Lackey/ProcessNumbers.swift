@@ -5,6 +5,8 @@ struct ProcessNumbers {
   /// The first process.
   let first: UInt64
   private var living: Set<UInt64>
+  /// Numbers of files by their paths.
+  private var files: [String: UInt64] = [:]
 
   init(first: UInt64) {
     self.first = first
@@ -24,8 +26,15 @@ struct ProcessNumbers {
   /// Adds the operation of an event of a process, which must be the one that runs. There must be room for one.
   mutating func append(_ event: LackeyEvent, of process: UInt64, to batch: inout OperationBatch) {
     switch event {
-    case .map(let address, let length, let rights):
+    case .map(let address, let length, let rights, let file?):
+      let number = files[file.path] ?? UInt64(files.count + 1)
+      files[file.path] = number
+      let map = Operation(.map, address, size: rights, flags: .hasPayload)
+      batch.append(map, words: [length, number, file.offset])
+    case .map(let address, let length, let rights, nil):
       batch.append(Operation(.map, address, size: rights), words: [length])
+    case .remap(let address, let length, let newAddress, let newLength):
+      batch.append(Operation(.remap, address), words: [length, newAddress, newLength])
     case .unmap(let address, let length): batch.append(Operation(.unmap, address), words: [length])
     case .protect(let address, let length, let rights):
       batch.append(Operation(.protect, address, size: rights), words: [length])

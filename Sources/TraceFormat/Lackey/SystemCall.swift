@@ -2,17 +2,24 @@
 struct SystemCall {
   /// Of x86-64 Linux (`arch/x86/entry/syscalls/syscall_64.tbl`).
   enum Number: UInt64 {
+    case open = 2
+    case close = 3
     case mmap = 9
     case mprotect = 10
     case munmap = 11
     case brk = 12
     case mremap = 25
     case madvise = 28
+    case dup = 32
+    case dup2 = 33
     case clone = 56
     case fork = 57
     case vfork = 58
     case wait4 = 61
+    case fcntl = 72
     case exitGroup = 231
+    case openat = 257
+    case dup3 = 292
   }
 
   enum Result: Equatable {
@@ -23,6 +30,9 @@ struct SystemCall {
   /// Nil: one that does nothing to memory that a trace can tell.
   var number: Number?
   var arguments: [UInt64] = []
+  /// The file that the call opens, and the flags that it has for that.
+  var path: String?
+  var flags: UInt64 = 0
   /// The process that the call made.
   var child: UInt64?
 }
@@ -48,7 +58,9 @@ struct SystemCallLine {
     result = Self.result(rest)
     if rest.hasPrefix(" ... [async] -->") { return }
     var call = SystemCall(number: SystemCall.Number(rawValue: number))
-    if call.number != nil {
+    if call.number == .open || call.number == .openat {
+      (call.path, call.flags) = Self.opened(rest)
+    } else if call.number != nil {
       call.arguments = Self.arguments(rest)
       call.child = Self.child(rest)
     }
@@ -69,6 +81,15 @@ struct SystemCallLine {
     return text[text.index(after: start)..<end].split(separator: ",").map { word in
       value(word.drop { $0 == " " }.prefix { $0 != " " }) ?? 0
     }
+  }
+
+  /// `( 4294967196, 0x1ffefff640(/etc/passwd), 524288 )`: the path in the inner pair of brackets, the flags behind it.
+  private static func opened(_ text: Substring) -> (path: String?, flags: UInt64) {
+    guard let outer = text.firstIndex(of: "("), let end = text.ranges(of: "), ").last,
+      let start = text[outer...].dropFirst().firstIndex(of: "("), start < end.lowerBound
+    else { return (nil, 0) }
+    let flags = text[end.upperBound...].prefix { $0 != " " && $0 != "," }
+    return (String(text[text.index(after: start)..<end.lowerBound]), value(flags) ?? 0)
   }
 
   /// `fork: process 17 created child 18`.

@@ -111,7 +111,7 @@ struct OperationParser {
       else { return false }
       operation.size = UInt16(value)
     case .rights, .mappingRights:
-      let allowed: UInt16 = if case .rights = field { 7 } else { 15 }
+      let allowed: UInt16 = if case .rights = field { 7 } else { 31 }
       guard let value = SizeWords.rights(line.extracting(word), allowed: allowed) else { return false }
       operation.size = value
     case .direction:

@@ -1,9 +1,11 @@
 /// The words of the text form that stand for an operation's size.
 enum SizeWords {
-  /// Letters of the rights by bit: read, write, execute; file.
-  private static let letters: [(letter: UInt8, bit: UInt16)] = [(0x72, 4), (0x77, 2), (0x78, 1), (0x66, 8)]
+  /// Letters of the rights by bit: read, write, execute; file, shared.
+  private static let letters: [(letter: UInt8, bit: UInt16)] = [
+    (0x72, 4), (0x77, 2), (0x78, 1), (0x66, 8), (0x73, 16),
+  ]
 
-  /// Letters of `rwx`, with `allowed` 15 also `f`, each at most once, or `-`.
+  /// Letters of `rwx`, with `allowed` 31 also `f` and `s`, each at most once, or `-`.
   static func rights(_ word: Span<UInt8>, allowed: UInt16) -> UInt16? {
     if word.isEqual(to: "-") { return 0 }
     var result: UInt16 = 0

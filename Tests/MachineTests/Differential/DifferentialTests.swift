@@ -41,7 +41,7 @@ final class DifferentialTests: XCTestCase {
       XCTFail(
         """
         MEMLAB_SEED=\(plan.seed) \(plan.flavour) \(mode), \(plan.cpus) CPUs, \(plan.machine.name), \
-        \(plan.settingsText(isExact: isExact)): \(problem(plan, world, mode, isExact) ?? "")
+        \(plan.settingsText(isExact: isExact)), \(plan.nested), \(plan.dirtyLog): \(problem(plan, world, mode, isExact) ?? "")
         \(world.guest.text)
         """)
     }
@@ -51,6 +51,14 @@ final class DifferentialTests: XCTestCase {
     var settings = plan.settings(isExact: isExact)
     settings.isNestedTableEager = plan.isNestedTableEager
     settings.nested = plan.nested
+    settings.dirtyLog = plan.dirtyLog
+    if mode == .direct {
+      settings.dirtyLog = DirtyLogSettings()
+    } else if mode != .nested && plan.dirtyLog.method != .none {
+      settings.dirtyLog.method = .writeProtection
+      // A walk over all of RAM, page by page.
+      settings.dirtyLog.start = 0
+    }
     do {
       let outcome = try world.guest.run(mode, on: plan.machine, settings, batch: 1 + Int(plan.seed % 16))
       if let divergence = outcome.divergences.first {

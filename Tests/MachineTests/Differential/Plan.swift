@@ -27,6 +27,12 @@ struct Plan {
   var seed: UInt64
   var nested = NestedSettings()
   var isNestedTableEager = false
+  /// Dirty logging of nested paging; the other modes know write protection alone.
+  var dirtyLog = DirtyLogSettings()
+  /// Turns CR4.SMAP on and off, with EFLAGS.AC clear.
+  var hasSMAP = false
+  /// Marks begin and end the memory traces.
+  var hasMarks = false
 
   init(_ flavour: Flavour, seed: UInt64, machine: MachineDescription? = nil) {
     var random = SplitMix64(seed: seed &* 0x1000_0001)
@@ -41,6 +47,8 @@ struct Plan {
     let drawn = random.pick([MachineDescription.roomy, .roomy, .tight, .plainTLB, .bareFiveLevels])
     self.machine = machine ?? drawn
     drawNested(&random, hasCaches: machine == nil)
+    hasSMAP = flavour != .direct && random.oneIn(3)
+    hasMarks = random.oneIn(3)
   }
 
   /// The settings of nested paging, and its caches.
@@ -53,6 +61,7 @@ struct Plan {
     nested.isTLBForTablesOnly = random.oneIn(3)
     nested.areStructuresForTablesOnly = random.oneIn(3)
     isNestedTableEager = random.oneIn(4) && nested.page == .huge
+    drawDirtyLog(&random)
     guard hasCaches else { return }
     if random.oneIn(2) { machine.nestedTLB = [TLBGeometry(PageSize.allCases, sets: 1, ways: 1 + random.below(6))] }
     if random.oneIn(2) { machine.nestedStructureCaches = [2: 1 + random.below(4), 3: 2, 4: 1] }
@@ -60,6 +69,20 @@ struct Plan {
     machine.pagingStructureCaches = [:]
     machine.nestedStructureCaches = [:]
     machine.pageWalkCache = PageWalkCacheGeometry(entries: random.pick([1, 3, 8, 24, 100]), cycles: 2)
+  }
+
+  private mutating func drawDirtyLog(_ random: inout SplitMix64) {
+    guard random.oneIn(2) else { return }
+    let hasDirtyBits = nested.hasAccessedDirty || nested.format == .npt
+    var methods = [DirtyLogMethod.writeProtection]
+    if hasDirtyBits { methods.append(.dirtyBits) }
+    if hasDirtyBits && nested.format == .ept { methods.append(.modificationLog) }
+    dirtyLog.method = random.pick(methods)
+    dirtyLog.interval = random.pick([1, 7, 30, 1000])
+    dirtyLog.rounds = random.pick([0, 0, 1, 3])
+    // Pages are small from the start, or large ones are split on the way.
+    isNestedTableEager = false
+    if nested.page != .huge && random.oneIn(2) { dirtyLog.start = 1 + random.below(120) }
   }
 
   /// Steps of a random length: each is its kind and the dice that decide its particulars.
@@ -74,7 +97,7 @@ extension Plan {
   /// so no table may be out of step.
   private func drawnKeys(isExact: Bool) -> [(String, String)] {
     var random = SplitMix64(seed: seed &* 0x2000_0003)
-    var keys = [("emulated-tlb.globals", random.pick(["drop", "keep"]))]
+    var keys = [("emulated-tlb.globals", random.pick(["drop", "keep"])), ("guest.ac", hasSMAP ? "0" : "1")]
     if random.oneIn(4) { return keys }
     let onStore = random.pick(["invalidate", "update", "unsync"])
     keys.append(("shadow.store", isExact && onStore == "unsync" ? "update" : onStore))
@@ -83,8 +106,10 @@ extension Plan {
     keys.append(("shadow.evict", random.pick(["oldest", "lru"])))
     keys.append(("shadow.unshadow", random.pick(["off", "user", "misaligned", "zeros", "flood", "all"])))
     keys.append(("shadow.large", random.pick(["splinter", "keep"])))
+    keys.append(("shadow.wp", random.pick(["emulate", "flip"])))
     keys.append(("shadow.zeros", random.pick(["1", "2"])))
     keys.append(("shadow.flood", random.pick(["1", "3"])))
+    keys.append(("trace.when", hasMarks ? "marks" : "start"))
     if random.oneIn(4) { keys.append(("trace.device", "200000+1000")) }
     if random.oneIn(4) { keys.append(("trace.cow", random.pick(["201000+1000", "100000+4000"]))) }
     if random.oneIn(4) { keys.append(("trace.frame-buffer", "102000+3000")) }

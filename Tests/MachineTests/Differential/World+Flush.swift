@@ -5,8 +5,9 @@ import Paging
 extension World {
   /// The translations, in any address space, that a change of words makes stale so that they must be flushed (1.8).
   func affected(_ changes: [UInt64: UInt64]) -> [Mapping] {
-    let anySMEP = cpus.contains { $0.registers.cr4 & CR4.smep != 0 }
-    let places = changes.filter { needsFlush(words[$0.key, default: 0], $0.value, anySMEP) }.keys
+    // Turning SMAP on flushes nothing, so with it pages of the user's must never be taken for the supervisor's.
+    let takesFromSupervisor = plan.hasSMAP || cpus.contains { $0.registers.cr4 & CR4.smep != 0 }
+    let places = changes.filter { needsFlush(words[$0.key, default: 0], $0.value, takesFromSupervisor) }.keys
     guard !places.isEmpty else { return [] }
     var seen: Set<[UInt64]> = []
     var found: [Mapping] = []
@@ -22,11 +23,11 @@ extension World {
     return found
   }
 
-  private func needsFlush(_ old: UInt64, _ new: UInt64, _ anySMEP: Bool) -> Bool {
+  private func needsFlush(_ old: UInt64, _ new: UInt64, _ takesFromSupervisor: Bool) -> Bool {
     if old & 1 == 0 { return false }
     let lost = old & ~new & 7 != 0 || new & ~old >> 63 != 0
     let moved = (old ^ new) & 0xf_ffff_ffff_f180 != 0
-    return lost || moved || anySMEP && new & ~old & 4 != 0
+    return lost || moved || takesFromSupervisor && new & ~old & 4 != 0
   }
 
   /// Flushes translations on this CPU now, on the others before they run again.
@@ -101,7 +102,10 @@ extension World {
   }
 
   mutating func flipSomething() {
-    switch random.below(4) {
+    switch random.below(plan.hasSMAP ? 5 : 4) {
+    case 4:
+      cpus[current].registers.cr4 ^= CR4.smap
+      guest.append(.loadCR4, cpus[current].registers.cr4)
     case 0:
       cpus[current].registers.cr0 ^= CR0.writeProtect
       guest.append(.loadCR0, cpus[current].registers.cr0)

@@ -63,7 +63,11 @@ extension World {
     let va = canBeNamed && !random.oneIn(4) ? mappingForStore(place) : nil
     if let va { prepareAccess(va) }
     guest.store(value, at: place, va: va, size: va != nil && random.oneIn(6) ? 1 : 8)
-    if let va { _ = perform(ReferenceWalker.Request(va: va, user: false, write: true)) }
+    if let va {
+      _ = perform(ReferenceWalker.Request(va: va, user: false, write: true))
+    } else {
+      written.append((guest.next - 1, place >> 12))
+    }
     words[place] = value
     flush(stale)
   }

@@ -40,6 +40,10 @@ struct World {
   var cpus: [CPU] = []
   var current = 0
   var expected: [Fault] = []
+  /// Physical pages that were written, with the operation: by stores, and by the walker that sets A and D.
+  var written: [(operation: UInt64, page: UInt64)] = []
+  /// Pages of tables that walks have read.
+  var walked: [(operation: UInt64, page: UInt64)] = []
   var random = SplitMix64(seed: 0)
 
   init(_ plan: Plan, _ steps: [Step]) {
@@ -95,6 +99,7 @@ struct World {
     case .loadCR3: loadCR3()
     case .flip: flipSomething()
     case .cpu: switchCPU(random.below(cpus.count))
+    case .invalidate where plan.hasMarks && random.oneIn(2): guest.append(.mark)
     case .invalidate: guest.invlpg(random.pick(pages) + UInt64(random.below(4096)))
     }
   }
@@ -114,6 +119,7 @@ struct World {
     walker.writeProtect = registers.cr0 >> 16 & 1 == 1
     walker.noExecuteEnable = registers.efer >> 11 & 1 == 1
     walker.smep = registers.cr4 >> 20 & 1 == 1
+    walker.smap = registers.cr4 >> 21 & 1 == 1
     return walker
   }
 
@@ -151,16 +157,25 @@ struct World {
   /// Makes an access by the tables as they are: sets A and D, or books the fault. Returns whether it was allowed.
   mutating func perform(_ request: ReferenceWalker.Request) -> Bool {
     let result = walker.walk(request, root: roots[cpus[current].root]) { words[$0, default: 0] }
+    walked += result.read.map { (guest.next - 1, $0 >> 12) }
     if let code = result.code {
       expected.append(Fault(operation: guest.next - 1, va: request.va, code: code))
       return false
     }
-    for place in result.read { words[place, default: 0] |= 0x20 }
-    if request.write, let leaf = result.read.last { words[leaf, default: 0] |= 0x40 }
+    for place in result.read { set(0x20, at: place) }
+    if request.write, let leaf = result.read.last {
+      set(0x40, at: leaf)
+      written.append((guest.next - 1, result.pa >> 12))
+    }
     if let mapping = mapping(request.va, cpus[current].root), mapping.isGlobal {
       cpus[current].globals.append(mapping)
     }
     return true
+  }
+
+  private mutating func set(_ bit: UInt64, at place: UInt64) {
+    if words[place, default: 0] & bit == 0 { written.append((guest.next - 1, place >> 12)) }
+    words[place, default: 0] |= bit
   }
 
   /// The translation of an address, whatever its rights; nil if there is none that a processor may cache.

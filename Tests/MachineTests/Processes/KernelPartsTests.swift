@@ -39,8 +39,10 @@ final class KernelPartsTests: XCTestCase {
         let rights = MappingRights(raw: UInt16(random.below(3)))
         switch random.below(3) {
         case 0:
-          let file = UInt32(random.below(2))
-          let mapping = Mapping(pages: range, rights: rights, file: file, origin: file == 0 ? 0 : start)
+          var files = FileNumbers()
+          let file = random.oneIn(2) ? .none : files.next(Operation.fileMapping, [0]).file
+          var mapping = Mapping(pages: range, rights: rights, file: file, origin: file == .none ? 0 : start)
+          mapping.isShared = file != .none && random.oneIn(2)
           list.insert(mapping)
           for page in range { pages[page] = mapping }
         case 1:
@@ -54,10 +56,12 @@ final class KernelPartsTests: XCTestCase {
           let found = list.mapping(of: page)
           let wanted = pages[page]
           let isSame =
-            found?.rights == wanted?.rights && found?.file == wanted?.file
-            && (wanted?.file ?? 0 == 0 || found?.origin == wanted?.origin)
+            found?.rights == wanted?.rights && found?.file == wanted?.file && found?.isShared == wanted?.isShared
+            && (wanted?.file ?? FileNumber.none == FileNumber.none || found?.origin == wanted?.origin)
           XCTAssertTrue(isSame, "MEMLAB_SEED=\(seed) page \(page)")
         }
+        let pieces = list.pieces(in: 7..<23)
+        XCTAssertEqual(pieces.flatMap(\.pages), (7..<23).filter { pages[$0] != nil }, "MEMLAB_SEED=\(seed) pieces")
         let ends = zip(list.list, list.list.dropFirst())
         XCTAssertTrue(ends.allSatisfy { $0.pages.upperBound <= $1.pages.lowerBound }, "MEMLAB_SEED=\(seed) order")
       }

@@ -40,6 +40,16 @@ final class KernelTests: XCTestCase {
     }
   }
 
+  func testMissesOfTheFirstLevelByKind() throws {
+    for page in UInt64(1)...3 { trace.fetch(page << 12) }
+    for page in UInt64(1)...5 { trace.read(page << 12) }
+    trace.read(0x1000)
+    for mode in Mode.allCases {
+      let counters = try run(mode).counters
+      XCTAssertEqual([counters.l1FetchMisses, counters.l1DataMisses, counters.tlbMisses], [3, 5, 5], "\(mode)")
+    }
+  }
+
   func testAnAddressSpaceThatHasLostARightIsFlushedWhenItRunsAgain() throws {
     trace.write(0x1_0000)
     add(.switchProcess, 7)

@@ -9,12 +9,16 @@ struct PlainProcesses {
     var file = 0
     /// Page at which the file begins.
     var origin: UInt64 = 0
+    var isShared = false
+    /// Shared memory that has no file.
+    var isInMemory = false
   }
 
   /// What a process has of a page.
   enum Holding {
     case zeros
-    case cached
+    /// A page of a file, or of shared memory; dirty: the process has stored to it since it has it.
+    case cached(isDirty: Bool)
     /// A thing that may be shared; writable: stores need no leave.
     case own(Int, isWritable: Bool)
   }
@@ -40,6 +44,8 @@ struct PlainProcesses {
   let isImplicit: Bool
   private var owners: [Int] = []
   private var files = 0
+  /// Pages of shared memory that somebody has touched, by its number and their places in it.
+  private var touched: Set<[UInt64]> = []
 
   init(isImplicit: Bool) {
     self.isImplicit = isImplicit
@@ -61,6 +67,12 @@ struct PlainProcesses {
     if kind != 1 {
       if held != nil { return .hit }
       read(process, page, attributes)
+      return .fault
+    }
+    if attributes.isShared {
+      touch(page, attributes)
+      if case .cached(let isDirty) = held, isDirty || attributes.isInMemory { return .hit }
+      processes[process]?.held[page] = .cached(isDirty: true)
       return .fault
     }
     if case .own(let thing, let isWritable) = held {
@@ -88,7 +100,8 @@ struct PlainProcesses {
       processes[process]?.held[page] = holding
       return
     }
-    processes[process]?.held[page] = .cached
+    touch(page, attributes)
+    processes[process]?.held[page] = .cached(isDirty: false)
     // Neighbours of the same mapping, in both directions until it ends.
     for step in [1, -1] {
       var next = page
@@ -96,19 +109,63 @@ struct PlainProcesses {
         next = next &+ UInt64(bitPattern: Int64(step))
         guard next / faultAround == page / faultAround, processes[process]?.attributes(of: next) == attributes
         else { break }
-        if processes[process]?.held[next] == nil { processes[process]?.held[next] = .cached }
+        if attributes.isInMemory && !touched.contains(place(next, attributes)) { continue }
+        if processes[process]?.held[next] == nil { processes[process]?.held[next] = .cached(isDirty: false) }
       }
     }
   }
 
+  private func place(_ page: UInt64, _ attributes: Attributes) -> [UInt64] {
+    [UInt64(attributes.file), page &- attributes.origin]
+  }
+
+  private mutating func touch(_ page: UInt64, _ attributes: Attributes) {
+    if attributes.isInMemory { touched.insert(place(page, attributes)) }
+  }
+
   // MARK: Operations
 
-  mutating func map(_ process: UInt64, _ pages: Range<UInt64>, _ rights: UInt16, isFile: Bool) {
+  /// `named`: the number of a file and the page of it that comes first; files without a number count from 1000.
+  mutating func map(
+    _ process: UInt64, _ pages: Range<UInt64>, _ rights: UInt16, isFile: Bool, isShared: Bool,
+    named: (file: UInt64, offset: UInt64)?
+  ) {
     drop(process, pages)
-    if isFile { files += 1 }
-    for page in pages {
-      processes[process]?.attributes[page] = Attributes(
-        rights: rights, file: isFile ? files : 0, origin: isFile ? pages.lowerBound : 0)
+    var attributes = Attributes(rights: rights)
+    if isFile || isShared {
+      files += 1
+      attributes.file = named.map { Int($0.file) + 1 } ?? 1000 + files
+      attributes.origin = pages.lowerBound &- (named?.offset ?? 0)
+      attributes.isShared = isShared
+      attributes.isInMemory = !isFile
+    }
+    for page in pages { processes[process]?.attributes[page] = attributes }
+  }
+
+  /// Moves pages to where nothing of them is; growth is like the last page before it.
+  mutating func move(_ process: UInt64, _ old: Range<UInt64>, to new: Range<UInt64>) {
+    let kept = min(old.count, new.count)
+    guard let memory = processes[process] else { return }
+    let last = memory.attributes(of: old.lowerBound + UInt64(kept) - 1)
+    if old.lowerBound == new.lowerBound {
+      unmap(process, old.lowerBound + UInt64(kept)..<max(old.upperBound, old.lowerBound + UInt64(kept)))
+      unmap(process, new.lowerBound + UInt64(kept)..<max(new.upperBound, new.lowerBound + UInt64(kept)))
+    } else {
+      unmap(process, new)
+      unmap(process, old.lowerBound + UInt64(kept)..<max(old.upperBound, old.lowerBound + UInt64(kept)))
+    }
+    for index in 0..<UInt64(new.count) {
+      let target = new.lowerBound + index
+      let source = old.lowerBound + index
+      if index < kept && source == target { continue }
+      var attributes = index < kept ? memory.attributes(of: source) : last
+      if let file = attributes?.file, file != 0 { attributes?.origin &+= new.lowerBound &- old.lowerBound }
+      processes[process]?.attributes[target] = attributes
+      guard index < kept else { continue }
+      processes[process]?.held[target] = memory.held[source]
+      processes[process]?.held[source] = nil
+      processes[process]?.attributes[source] = nil
+      processes[process]?.unmapped.insert(source)
     }
   }
 

@@ -31,16 +31,16 @@ final class ProcessDifferentialTests: XCTestCase {
     let program = ProcessProgram(plan, steps)
     var native: [Fault]?
     var failures: Set<String> = []
-    for mode in Mode.allCases {
+    for (mode, machine) in targets(plan) {
       do {
         let outcome = try program.guest.run(
-          mode, on: plan.machine, plan.settings(), as: .process,
+          mode, on: machine, plan.settings(), as: .process,
           batch: plan.flavour == .large ? 64 : 1 + Int(plan.seed % 16))
-        if let problem = problem(plan, program, outcome) { return "\(mode): \(problem)" }
+        if let problem = problem(plan, program, outcome) { return "\(mode) on \(machine.name): \(problem)" }
         if let native, outcome.faults != native { return "\(mode): faults \(outcome.faults), native \(native)" }
         native = outcome.faults
         let unchecked = try program.guest.run(
-          mode, on: plan.machine, plan.settings(), as: .process, checks: false, batch: 4096)
+          mode, on: machine, plan.settings(), as: .process, checks: false, batch: 4096)
         var counters = outcome.counters
         counters.staleHits = 0
         if counters != unchecked.counters { return "\(mode): \(counters) with checks, \(unchecked.counters) without" }
@@ -53,6 +53,14 @@ final class ProcessDifferentialTests: XCTestCase {
     }
     if failures.count > 1 || !failures.isEmpty && native != nil { return "\(failures), but not in every mode" }
     return nil
+  }
+
+  /// Every mode, and the machine whose TLB the kernel fills where the plan is for it: the same faults.
+  private func targets(_ plan: ProcessPlan) -> [(Mode, MachineDescription)] {
+    let modes = Mode.allCases.map { ($0, plan.machine) }
+    guard plan.settings().guest.directMap == nil, plan.flavour != .large else { return modes }
+    let machine = MachineDescription.softwareFilled(plan.seed % 2 == 0 ? 5 : 40, pages: 1 + Int(plan.seed / 2 % 2))
+    return modes + [(.native, machine), (.emulatedTLB, machine)]
   }
 
   private func problem(_ plan: ProcessPlan, _ program: ProcessProgram, _ outcome: Outcome) -> String? {
@@ -68,6 +76,7 @@ final class ProcessDifferentialTests: XCTestCase {
     }
     let c = outcome.counters
     if c.trueFaults != c.guestMinorFaults + c.guestMajorFaults + c.guestSignals { return "sum of faults \(c)" }
+    if c.l1FetchMisses + c.l1DataMisses != c.tlbL2Hits + c.tlbMisses { return "misses of the first level \(c)" }
     if c.staleHits != 0 { return "\(c.staleHits) stale hits: a flush is missing" }
     return nil
   }

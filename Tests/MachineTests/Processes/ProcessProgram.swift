@@ -42,6 +42,7 @@ struct ProcessPlan {
       ("shadow.prefetch", random.pick(["0", "1", "3", "32"])), ("shadow.pages", random.pick(["0", "6", "9", "14"])),
       ("shadow.unshadow", random.pick(["off", "user", "zeros", "flood", "all"])),
       ("emulated-tlb.globals", random.pick(["drop", "keep"])),
+      ("software-tlb.reserved", random.pick(["0", "2", "8"])), ("software-tlb.virtual", random.pick(["0", "100"])),
     ]
     // What the direct map's own tables take is too much for those that are to be short of memory.
     let direct = random.pick(["none", "none", "4K", "2M", "1G"])
@@ -73,14 +74,14 @@ struct ProcessPlan {
 
 /// One thing that a random trace has; what it means depends on the processes there are, so that a list can be cut.
 struct ProcessStep {
-  enum Kind { case access, fork, run, exec, exit, map, unmap, protect, discard }
+  enum Kind { case access, fork, run, exec, exit, map, unmap, protect, discard, remap }
   var kind: Kind
   var dice: UInt64
 
   static let weighted: [Kind] =
     Array(repeating: .access, count: 22)
     + [.fork, .fork, .run, .run, .run, .exec, .exit, .map, .map, .map, .unmap, .unmap, .protect, .protect, .protect]
-    + [.discard]
+    + [.discard, .remap, .remap]
 }
 
 /// A random process trace, with what must come of it.
@@ -133,6 +134,7 @@ struct ProcessProgram {
       add("exec \(process)", Operation(.exec, process))
     case .exit: exit()
     case .map, .unmap, .protect, .discard: change(kind)
+    case .remap: remap()
     }
   }
 
@@ -195,13 +197,7 @@ struct ProcessProgram {
     let rights = random.pick([UInt16(6), 6, 7, 4, 5, 0, 3])
     let text = String(address, radix: 16)
     switch kind {
-    case .map:
-      let isFile = random.oneIn(2)
-      plain.map(running, pages, rights, isFile: isFile)
-      let letters = Self.letters(rights) + (isFile ? "f" : "")
-      add(
-        "map \(text) \(length) \(letters.isEmpty ? "-" : letters)",
-        Operation(.map, address, size: rights | (isFile ? 8 : 0)), [length])
+    case .map: map(pages, rights, length)
     case .unmap:
       plain.unmap(running, pages)
       add("unmap \(text) \(length)", Operation(.unmap, address), [length])
@@ -214,6 +210,39 @@ struct ProcessProgram {
       plain.drop(running, pages)
       add("discard \(text) \(length)", Operation(.discard, address), [length])
     }
+  }
+
+  private mutating func map(_ pages: Range<UInt64>, _ rights: UInt16, _ length: UInt64) {
+    let isFile = random.oneIn(2)
+    let isShared = random.oneIn(3)
+    let named = isFile && random.oneIn(2) ? (file: UInt64(random.below(3)), offset: UInt64(random.below(6))) : nil
+    plain.map(running, pages, rights, isFile: isFile, isShared: isShared, named: named)
+    let letters = Self.letters(rights) + (isFile ? "f" : "") + (isShared ? "s" : "")
+    let address = pages.lowerBound << 12
+    var operation = Operation(.map, address, size: rights | (isFile ? 8 : 0) | (isShared ? 16 : 0))
+    var words = [length]
+    if let named {
+      operation.flags = .hasPayload
+      words += [named.file, named.offset << 12]
+    }
+    add(
+      "map \(String(address, radix: 16)) \(length) \(letters.isEmpty ? "-" : letters)"
+        + (named.map { " file \($0.file) \($0.offset << 12)" } ?? ""), operation, words)
+  }
+
+  private mutating func remap() {
+    let limit = plan.flavour == .large && random.oneIn(2) ? 1200 : 14
+    let first = page()
+    let old = first..<min(first + 1 + UInt64(random.below(limit)), 1 << 35)
+    var target = random.oneIn(4) ? first : page()
+    if plan.flavour == .large && first < 1 << 34 && random.oneIn(2) { target = first + 1024 }
+    let new = target..<min(target + 1 + UInt64(random.below(limit)), 1 << 35)
+    if target != first && old.overlaps(new) { return access() }
+    plain.move(running, old, to: new)
+    let lengths = [old, new].map { UInt64($0.count) << 12 - (random.oneIn(4) ? 0xff8 : 0) }
+    add(
+      "remap \(String(first << 12, radix: 16)) \(lengths[0]) \(String(target << 12, radix: 16)) \(lengths[1])",
+      Operation(.remap, first << 12), [lengths[0], target << 12, lengths[1]])
   }
 
   private static func letters(_ rights: UInt16) -> String {

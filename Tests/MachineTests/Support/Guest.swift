@@ -12,7 +12,7 @@ struct Guest {
     var words: [UInt64] = []
   }
 
-  private(set) var items: [Item] = []
+  var items: [Item] = []
   /// The guest's tables as it stored them, by physical address.
   private(set) var words: [UInt64: UInt64] = [:]
   private(set) var tableLevels: [UInt64: Int] = [:]

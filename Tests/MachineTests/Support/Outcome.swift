@@ -8,6 +8,7 @@ struct Outcome {
   var events: [Event]
   var divergences: [Divergence]
   var tables: [UInt64: UInt64]
+  var rounds: [DirtyRound] = []
 
   /// True faults in order, as far as the guest sees them.
   var faults: [Fault] {
@@ -43,6 +44,7 @@ extension Guest {
     configuration.settings = settings
     configuration.checks = checks
     configuration.recordsEvents = true
+    configuration.recordsDirtyRounds = true
     let simulation = try Simulation(configuration)
     var batch = OperationBatch()
     for (number, item) in items.enumerated() {
@@ -56,7 +58,7 @@ extension Guest {
     try simulation.finish()
     return Outcome(
       counters: simulation.counters, events: simulation.takeEvents(), divergences: simulation.divergences,
-      tables: simulation.guestTables())
+      tables: simulation.guestTables(), rounds: simulation.takeDirtyRounds())
   }
 }
 

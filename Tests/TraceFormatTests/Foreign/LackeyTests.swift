@@ -66,6 +66,9 @@ final class LackeyTests: XCTestCase {
       SYSCALL[17,1](25) sys_mremap ( 0x4d15000, 135168, 266240, 0x1 ) --> [pre-success] Success(0x4d15000)\u{20}
       SYSCALL[17,1](25) sys_mremap ( 0x4d15000, 8192, 4096, 0x1 ) --> [pre-success] Success(0x4d15000)\u{20}
       SYSCALL[17,1](25) sys_mremap ( 0x4d15000, 4096, 8192, 0x1 ) --> [pre-success] Success(0x5d15000)\u{20}
+      SYSCALL[17,1](25) sys_mremap ( 0x4d15000, 4096, 4000, 0x1 ) --> [pre-success] Success(0x4d15000)\u{20}
+      SYSCALL[17,1](25) sys_mremap ( 0x4d15000, 4096, 4096, 0x5 ) --> [pre-success] Success(0x6d15000)\u{20}
+      SYSCALL[17,1](9) sys_mmap ( 0x0, 8192, 3, 33, 4294967295, 0 ) --> [pre-success] Success(0x4835000)\u{20}
       SYSCALL[17,1](231) exit_group( 0 ) --> [pre-success] Success(0x0)\u{20}
 
       """
@@ -73,8 +76,39 @@ final class LackeyTests: XCTestCase {
       try lines(text),
       [
         "map 4835000 8192 rw", "map 4838000 4096 rxf", "protect 4838000 4096 r", "unmap 483c000 36719",
-        "map 4001000 135168 rw", "unmap 4001000 135168", "discard 4801000 4096", "map 4d36000 131072 rw",
-        "unmap 4d16000 4096", "unmap 4d15000 4096", "map 5d15000 8192 rw", "exit 1",
+        "map 4001000 135168 rw", "unmap 4001000 135168", "discard 4801000 4096",
+        "remap 4d15000 135168 4d15000 266240", "remap 4d15000 8192 4d15000 4096", "remap 4d15000 4096 5d15000 8192",
+        "remap 4d15000 4096 6d15000 4096", "map 4d15000 4096 rw", "map 4835000 8192 rws", "exit 1",
+      ])
+  }
+
+  /// Mappings of one file are of one file, whichever descriptor they were made with, until a descriptor is another file's.
+  func testMappedFilesAreKnownByTheirPaths() throws {
+    let text = """
+      SYSCALL[17,1](257) sys_openat ( 4294967196, 0x4034bb0(/lib/a), b), 524288 ) --> [async] ...\u{20}
+      SYSCALL[17,1](257) ... [async] --> Success(0x3)\u{20}
+      SYSCALL[17,1](9) sys_mmap ( 0x0, 4096, 1, 2, 3, 8192 ) --> [pre-success] Success(0x1000)\u{20}
+      SYSCALL[17,1](33) sys_dup2 ( 3, 9 )[sync] --> Success(0x9)\u{20}
+      SYSCALL[17,1](3) sys_close ( 3 )[sync] --> Success(0x0)\u{20}
+      SYSCALL[17,1](9) sys_mmap ( 0x0, 4096, 3, 1, 3, 0 ) --> [pre-success] Success(0x2000)\u{20}
+      SYSCALL[17,1](2) sys_open ( 0x4034bb0(/lib/c), 2, 438 ) --> [async] ...\u{20}
+      SYSCALL[17,1](2) ... [async] --> Success(0x3)\u{20}
+      SYSCALL[17,1](9) sys_mmap ( 0x0, 4096, 3, 1, 3, 4096 ) --> [pre-success] Success(0x3000)\u{20}
+      SYSCALL[17,1](9) sys_mmap ( 0x0, 4096, 3, 1, 9, 0 ) --> [pre-success] Success(0x4000)\u{20}
+      SYSCALL[17,1](72) sys_fcntl[ARG3=='arg'] ( 9, 1030, 10 )[sync] --> Success(0xa)\u{20}
+      SYSCALL[17,1](292) sys_dup3 ( 3, 11, 524288 )[sync] --> Success(0xb)\u{20}
+      ==17== Lackey, an example Valgrind tool
+      SYSCALL[17,1](9) sys_mmap ( 0x0, 4096, 1, 2, 10, 0 ) --> [pre-success] Success(0x5000)\u{20}
+      SYSCALL[17,1](9) sys_mmap ( 0x0, 4096, 1, 2, 11, 0 ) --> [pre-success] Success(0x6000)\u{20}
+      SYSCALL[17,1](9) sys_mmap ( 0x0, 4096, 1, 2, 9, 0 ) --> [pre-success] Success(0x7000)\u{20}
+
+      """
+    XCTAssertEqual(
+      try lines(text),
+      [
+        "map 1000 4096 rf file 1 8192", "map 2000 4096 rwfs", "map 3000 4096 rwfs file 2 4096",
+        "map 4000 4096 rwfs file 1 0", "exec 1", "map 5000 4096 rf", "map 6000 4096 rf",
+        "map 7000 4096 rf file 1 0",
       ])
   }
 

@@ -79,7 +79,13 @@ extension SplitMix64 {
     case .cpu, .vm: FlatOperation(Operation(kind, next() % 1024))
     case .ram: FlatOperation(Operation(kind, number() | 1))
     case .invpcid: FlatOperation(Operation(kind, address, size: UInt16(next() % 4)), [number()])
-    case .map, .protect: FlatOperation(Operation(kind, address, size: UInt16(next() % 8)), [number()])
+    case .protect: FlatOperation(Operation(kind, address, size: UInt16(next() % 8)), [number()])
+    case .map:
+      chance(2)
+        ? FlatOperation(Operation(kind, address, size: UInt16(next() % 32)), [number()])
+        : FlatOperation(
+          Operation(kind, address, size: UInt16(next() % 32), flags: .hasPayload), [number(), number(), number()])
+    case .remap: FlatOperation(Operation(kind, address), [number(), next(), number()])
     case .dma: FlatOperation(Operation(kind, address, size: UInt16(next() % 2)), [number()])
     case .fork, .unmap, .discard, .content: FlatOperation(Operation(kind, address), [number()])
     default: FlatOperation(Operation(kind, address))

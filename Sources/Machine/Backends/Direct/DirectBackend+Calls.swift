@@ -119,7 +119,7 @@ extension DirectBackend {
     machine.counters.hypercalls += 1
     machine.counters.hypercallContinuations = xen.continuations
     machine.counters.exitHypercall += 1
-    machine.counters.cyclesVirtualization += machine.description.costs.hypercall
+    machine.counters.cycles.hypercall += machine.description.costs.hypercall
     var event = Event(operation: machine.operation, cpu: cpu, kind: .hypercall, cause: text)
     event.vm = Int(domain.raw)
     event.value = result.frames.first?.address.raw

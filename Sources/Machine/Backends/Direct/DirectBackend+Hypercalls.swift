@@ -10,7 +10,7 @@ extension DirectBackend {
     machine.counters.hypercalls += 1
     machine.counters.exitHypercall += 1
     machine.counters.hypercallContinuations = xen.continuations
-    machine.counters.cyclesVirtualization += machine.description.costs.hypercall
+    machine.counters.cycles.hypercall += machine.description.costs.hypercall
     guard machine.log.recordsEvents else { return }
     var event = Event(operation: machine.operation, cpu: cpu, kind: .hypercall, cause: name)
     event.physical = address
@@ -24,7 +24,7 @@ extension DirectBackend {
     guard !isBuilding else { return }
     machine.counters.mmuUpdates += UInt64(tried)
     machine.counters.mmuUpdatesRejected += UInt64(refused)
-    machine.counters.cyclesVirtualization += UInt64(tried) * machine.description.costs.validation
+    machine.counters.cycles.validation += UInt64(tried) * machine.description.costs.validation
   }
 
   mutating func pin(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {

@@ -93,6 +93,11 @@ struct DirectBackend: Backend, ~Copyable {
     return machine.physmap.physical(table)
   }
 
+  static func dirtyLogProblem(_ settings: Settings) -> String? {
+    "dirty-log.method=\(settings.dirtyLog.method.rawValue) under direct paging, whose log-dirty mode is shadow paging: "
+      + "expected none"
+  }
+
   // MARK: The guest's changes
 
   mutating func stored(

@@ -58,11 +58,40 @@ extension EmulatedTLBBackend {
     }
   }
 
+  mutating func dropMappings(of page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    let frame = machine.physmap.machine(page)
+    for (id, context) in contexts {
+      for table in context.tables where table.level == 1 {
+        for index in 0..<512 {
+          let place = table.frame.entryAddress(index: index)
+          let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
+          if entry.isPresent && entry.frame == frame { dropLeaf(place, id, &machine) }
+        }
+      }
+    }
+    // A processor may have read the page by a leaf that is gone already.
+    machine.flushAllCPUs(&cpu)
+  }
+
   private mutating func dropLeaf(_ place: MachineAddress, _ id: ContextID, _ machine: inout MachineState) {
     let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
     guard entry.isPresent else { return }
     if entry.isWritable { lostLeaves = machine.flushClock + 1 }
     machine.memory.write(place, 0)
     if capacity > 0 { queues[id.cpu]?.remove(place) }
+  }
+}
+
+/// Nobody has written down where a page is mapped, so rights are taken by emptying all tables, as the guest's flushes do.
+extension EmulatedTLBBackend {
+  mutating func beganDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState) { dropEverything(&cpu, &machine) }
+
+  mutating func harvestDirtyLog(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    if !machine.watchReleased().isEmpty { dropEverything(&cpu, &machine) }
+  }
+
+  private mutating func dropEverything(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    for id in contexts.keys.sorted(by: { ($0.cpu, $0.tag) < ($1.cpu, $1.tag) }) { dropAll(id, &cpu, &machine) }
+    machine.flushAllCPUs(&cpu)
   }
 }

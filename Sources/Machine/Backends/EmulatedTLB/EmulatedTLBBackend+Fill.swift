@@ -2,7 +2,8 @@ internal import Paging
 
 extension EmulatedTLBBackend {
   mutating func fill(
-    _ walk: GuestWalk, _ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+    _ walk: GuestWalk, _ address: VirtualAddress, for access: Access, _ cpu: inout VirtualCPU,
+    _ machine: inout MachineState
   ) {
     var table = cpu.root
     let id = context(of: cpu)
@@ -17,7 +18,7 @@ extension EmulatedTLBBackend {
     }
     let place = table.entryAddress(address, level: 1)
     let old = PageTableEntry<MachineSpace>(machine.memory.read(place))
-    let new = leaf(for: walk, &machine)
+    let new = leaf(for: walk, access, cpu, &machine)
     if old.isWritable && (old.frame != new.frame || !new.isWritable) { lostLeaves = machine.flushClock + 1 }
     if capacity > 0 && !old.isPresent { enqueue(place, address.page, id, &cpu, &machine) }
     machine.memory.write(place, new.raw)
@@ -26,10 +27,13 @@ extension EmulatedTLBBackend {
   private static var link: EntryFlags { [.present, .writable, .user, .accessed] }
 
   /// The leaf has the rights of all the guest's levels, the tables above it grant everything.
-  private func leaf(for walk: GuestWalk, _ machine: inout MachineState) -> PageTableEntry<MachineSpace> {
+  private func leaf(
+    for walk: GuestWalk, _ access: Access, _ cpu: borrowing VirtualCPU, _ machine: inout MachineState
+  ) -> PageTableEntry<MachineSpace> {
     var flags: EntryFlags = [.present, .accessed, .dirty]
     if walk.rights.isUser { flags.insert(.user) }
     if walk.rights.isNoExecute { flags.insert(.noExecute) }
+    if access.isStore && !walk.rights.isWritable && machine.turnsEntries(cpu) { flags = turned(flags, cpu) }
     if walk.size > .small { flags.insert(ShadowMark.fracture) }
     if machine.settings.emulatedTLBKeepsGlobals && walk.leaf.isGlobal { flags.insert(.global) }
     if walk.rights.isWritable { flags.insert(walk.leaf.isDirty ? .writable : ShadowMark.readOnlyForDirty) }
@@ -38,6 +42,14 @@ extension EmulatedTLBBackend {
       flags.insert(ShadowMark.readOnlyForTrace)
     }
     return PageTableEntry(frame: machine.physmap.machine(walk.page), flags)
+  }
+
+  /// What a read-only page's leaf grants instead while CR0.WP is clear: stores of the supervisor's, and nothing to the
+  /// user. With SMEP it must still not be executed by the supervisor.
+  private func turned(_ flags: EntryFlags, _ cpu: borrowing VirtualCPU) -> EntryFlags {
+    guard flags.contains(.user) else { return flags.union(.writable) }
+    let turned = flags.subtracting(.user).union([.writable, ShadowMark.turned])
+    return cpu.registers.hasSMEP ? turned.union(.noExecute) : turned
   }
 
   private mutating func makeTable(_ level: Int, _ id: ContextID, _ machine: inout MachineState) -> MPN {
@@ -88,7 +100,8 @@ extension EmulatedTLBBackend {
       for table in context.tables where table.level == 1 {
         for index in 0..<512 {
           let entry = PageTableEntry<MachineSpace>(machine.memory.read(table.frame.entryAddress(index: index)))
-          guard entry.isPresent, let page = machine.physmap.physical(entry.frame) else { continue }
+          guard entry.isPresent else { continue }
+          guard let page = machine.physmap.physical(entry.frame) else { return "a leaf of no page of the guest's" }
           let protection = machine.traces.protection(of: page)
           if protection == .notPresent || entry.isWritable && protection != .none {
             return "leaf \(String(entry.raw, radix: 16)) of a watched page, index \(index)"

@@ -1,18 +1,30 @@
 internal import Paging
 
 extension NestedBackend {
+  /// Decides what a violation was: a full log, a device's, an access that somebody watches, or an entry that grants too
+  /// little.
   mutating func resolve(
     _ fault: HardwareFault, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> Resolution {
     guard let nested = fault.nested else { return .deliver(PageFault(address: fault.address, code: fault.code)) }
-    let costs = machine.description.costs
-    forget(fault.address, nested, &cpu, machine.settings.nested)
-    guard machine.isDevice(nested.place.page) else {
-      machine.count(nested.isAbsent ? .fill : .other, fault, nested.place.page, cost: costs.fill, cpu.index)
-      table.fill(nested.place.page, upTo: machine.settings.nested.page, &machine)
+    if nested.kind == .logFull { return resolveLogFull(&cpu, &machine) }
+    forget(fault.address, nested, &cpu, &machine)
+    let (page, costs) = (nested.place.page, machine.description.costs)
+    if machine.isDevice(page) { return resolveDevice(fault, nested, &cpu, &machine) }
+    let allowed = NestedRights(machine.traces.protection(of: page))
+    if allowed.isSuperset(of: nested.needed) {
+      machine.count(nested.isAbsent ? .fill : .other, fault, page, cost: costs.fill, cpu.index)
+      table.fill(page, upTo: limit(machine), &machine)
       return .retry
     }
-    machine.count(.other, fault, nested.place.page, cost: costs.emulation, cpu.index)
+    return nested.isFinal
+      ? resolveTraced(fault, nested, &cpu, &machine) : resolveTracedTable(fault, nested, &cpu, &machine)
+  }
+
+  private mutating func resolveDevice(
+    _ fault: HardwareFault, _ nested: NestedFault, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> Resolution {
+    machine.count(.other, fault, nested.place.page, cost: machine.description.costs.emulation, cpu.index)
     // Device memory has no page tables: the entry reads as 0, not present.
     if !nested.isFinal {
       return .deliver(PageFault(address: fault.address, code: PageFaultCode(fault.access, under: cpu.guestControls)))
@@ -26,9 +38,14 @@ extension NestedBackend {
   /// What the violation drops of what is cached for the two addresses (SDM 3C 29.4.3.1), and what the exit drops if the
   /// TLB has no tags: everything but guest-physical mappings.
   private func forget(
-    _ address: VirtualAddress, _ fault: NestedFault, _ cpu: inout VirtualCPU, _ settings: NestedSettings
+    _ address: VirtualAddress, _ fault: NestedFault, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) {
     cpu.nested.remove(fault.place)
-    if settings.hasVPID { cpu.dropAfterFault(address) } else { cpu.flushAll() }
+    if machine.settings.nested.hasVPID {
+      cpu.dropAfterFault(address)
+    } else {
+      cpu.crossedWithoutVPID()
+      machine.counters.exitFlushes += 1
+    }
   }
 }

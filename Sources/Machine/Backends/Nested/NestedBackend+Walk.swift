@@ -18,6 +18,7 @@ extension NestedBackend {
     switch table.walk(root.entryAddress(address, level: level), table.rules.tableRead, &cpu, &machine) {
     case .fault(let fault): return violation(fault, address, access)
     case .translated(let found):
+      noteUse(of: root, &machine)
       let start = WalkStart(level: level, table: found.frame, rights: .all)
       let outcome = walk(address, access, from: start, root: (root, found.rights), &cpu, &machine)
       guard let outcome else { preconditionFailure("a walk from the root needs no other") }
@@ -69,6 +70,7 @@ extension NestedBackend {
       switch table.walk(below, table.rules.tableRead, &cpu, &machine) {
       case .fault(let fault): return violation(fault, address, access)
       case .translated(let found):
+        noteUse(of: guest.frame, &machine)
         // What the walk's path keeps is where the hardware finds the table below: a machine page.
         let entry = PageTableEntry<MachineSpace>(found.frame.address.raw | guest.raw & ~0xf_ffff_ffff_f000)
         path.append(level, place, entry, rights, isWritable: found.rights.contains(.write))
@@ -110,6 +112,11 @@ extension NestedBackend {
           rights: rights, isDirty: leaf.isDirty && found.isDirty,
           isGlobal: leaf.isGlobal && cpu.guestControls.hasGlobalPages, refused: found.rights.refused))
     }
+  }
+
+  /// With checks: the walk uses a page as a table, which the hardware may count as a write.
+  private func noteUse(of table: PPN, _ machine: inout MachineState) {
+    if self.table.rules.hasAccessedDirty { machine.observer?.used(table) }
   }
 
   private func pageFault(

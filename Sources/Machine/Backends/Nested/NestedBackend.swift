@@ -20,8 +20,27 @@ struct NestedBackend: Backend, ~Copyable {
   }
 
   mutating func start(_ cpu: inout VirtualCPU, _ machine: inout MachineState, isFirst: Bool) throws(ReplayError) {
-    if isFirst { try build(&machine) }
+    if isFirst {
+      machine.installTraces()
+      try build(&machine)
+    }
     machine.notePeaks()
+    setOwner(&cpu, &machine)
+  }
+
+  /// Tags what the CPU caches.
+  private func setOwner(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    guard machine.settings.nested.hasVPID else { return cpu.run(TranslationOwner(vpid: 0, nestedTable: 1)) }
+    let owner = TranslationOwner(vpid: 1 + UInt64(cpu.index) % TranslationOwner.vpids, nestedTable: 1)
+    cpu.run(owner)
+    // Whoever had the VPID before may have left entries (SDM 3C 29.4.3.3).
+    cpu.invvpid(.context(owner.vpid))
+    machine.counters.invvpids += 1
+  }
+
+  /// The largest page to map. While stores are logged, pages are small, since a larger one would be copied whole.
+  func limit(_ machine: borrowing MachineState) -> PageSize {
+    machine.dirtyLog.isOn ? .small : machine.settings.nested.page
   }
 
   private mutating func build(_ machine: inout MachineState) throws(ReplayError) {
@@ -33,13 +52,13 @@ struct NestedBackend: Backend, ~Copyable {
         message: "nested.levels=\(table.shape.levels) with \(pages << 12) bytes of ram, expected 2^48 at most")
     }
     guard machine.settings.isNestedTableEager else { return }
-    guard pages <= Self.eagerLimit << machine.settings.nested.page.pageShift else {
+    guard pages <= Self.eagerLimit << limit(machine).pageShift else {
       throw ReplayError(
         operation: machine.operation,
         message: "nested.fill=eager with \(pages << 12) bytes of ram, expected 64 GiB at most")
     }
     var page: UInt64 = 0
-    while page < pages { page = table.fill(PPN(page), upTo: machine.settings.nested.page, &machine).upperBound }
+    while page < pages { page = table.fill(PPN(page), upTo: limit(machine), &machine).upperBound }
   }
 
   mutating func loadedCR3(keeps: Bool, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}

@@ -71,13 +71,19 @@ struct NestedEntryRules {
     NestedAccess(needed: hasAccessedDirty ? [.read, .write] : .read, isFinal: false)
   }
 
+  /// The page-modification log was full before an entry could be made for a page.
+  func logFull(_ place: PhysicalAddress, _ access: NestedAccess) -> NestedFault {
+    NestedFault(kind: .logFull, code: 0, place: place, isAbsent: false, isFinal: access.isFinal, needed: access.needed)
+  }
+
   /// What the hypervisor is told of an entry that is absent or malformed, or of rights that lack. `isFetch` shows in NPT's
   /// codes.
   func fault(
     _ place: PhysicalAddress, _ access: NestedAccess, granted: NestedRights?, isMalformed: Bool = false
   ) -> NestedFault {
     var fault = NestedFault(
-      kind: .violation, code: 0, place: place, isAbsent: granted == nil && !isMalformed, isFinal: access.isFinal)
+      kind: .violation, code: 0, place: place, isAbsent: granted == nil && !isMalformed, isFinal: access.isFinal,
+      needed: access.needed)
     switch format {
     case .ept where isMalformed: fault.kind = .misconfiguration
     case .ept:

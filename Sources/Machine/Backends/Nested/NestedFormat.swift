@@ -40,6 +40,15 @@ struct NestedRights: OptionSet, Hashable {
   static var execute: NestedRights { NestedRights(rawValue: 4) }
   static var all: NestedRights { NestedRights(rawValue: 7) }
 
+  /// What may be granted to a page that is watched.
+  init(_ protection: PageProtection) {
+    switch protection {
+    case .none: self = .all
+    case .readOnly: self = [.read, .execute]
+    case .notPresent: self = []
+    }
+  }
+
   /// What an access to the page that the guest's tables name needs.
   init(_ access: Access) { self = access.isStore ? .write : access.isFetch ? .execute : .read }
   init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -67,6 +76,8 @@ struct NestedFault {
     case violation
     /// NPT: `code` is EXITINFO1 (AMD APM 2 15.25.6).
     case nestedPageFault
+    /// The page-modification log had no room for an entry (exit reason 62, SDM 3C 29.3.6).
+    case logFull
   }
   var kind: Kind
   var code: UInt64
@@ -75,6 +86,8 @@ struct NestedFault {
   /// An entry was absent, so that nothing is known of rights.
   var isAbsent: Bool
   var isFinal: Bool
+  /// What the access needed.
+  var needed: NestedRights
 
   /// For the event log.
   var description: String {
@@ -82,6 +95,7 @@ struct NestedFault {
     case .misconfiguration: "ept-misconfiguration"
     case .violation: "ept-violation " + String(code, radix: 16)
     case .nestedPageFault: "npf " + String(code, radix: 16)
+    case .logFull: "pml-full"
     }
   }
 }

@@ -2,11 +2,18 @@ internal import Paging
 
 /// What the hypervisor does to the nested table.
 extension NestedTable {
-  /// Enters a physical page with all rights, with the tables on the way, as a page of at most `limit` that RAM holds
-  /// whole. Entries in the way that are malformed or grant less are mended. Returns the pages entered, from the first.
+  /// Enters a physical page with all rights but those that its watchers withhold, with the tables on the way, as a page
+  /// of at most `limit` that RAM holds whole and nobody watches a part of. Entries in the way that are malformed or grant
+  /// less are mended, larger pages split. Returns the pages entered, from the first.
   @discardableResult
-  func fill(_ page: PPN, upTo limit: PageSize, _ machine: inout MachineState) -> Range<UInt64> {
-    let size = self.size(for: page, upTo: limit, machine.ramPages)
+  mutating func fill(_ page: PPN, upTo limit: PageSize, _ machine: inout MachineState) -> Range<UInt64> {
+    var size = self.size(for: page, upTo: limit, &machine)
+    // Only `join` replaces tables.
+    while size.size > .small, let place = place(page, level: size.level, machine),
+      case .table = rules.judge(machine.memory.read(place), level: size.size.level)
+    {
+      size = self.size(for: page, upTo: size.size == .huge ? .large : .small, &machine)
+    }
     var table = root
     for level in stride(from: shape.levels, to: size.level, by: -1) {
       let place = shape.place(page, in: table, level: level)
@@ -17,23 +24,35 @@ extension NestedTable {
         let bits = UInt64(machine.description.maxPhysicalAddressBits)
         table = MPN(machine.memory.read(place) >> 12 & (1 << (bits - 12) - 1))
         machine.memory.write(place, rules.format.tableEntry(table))
-      case .absent, .leaf:
-        table = machine.allocateTable(frames: shape.tableFrames)
+      case .leaf: table = divide(place, level: level, &machine)
+      case .absent:
+        table = takeTable(&machine)
         machine.memory.write(place, rules.format.tableEntry(table))
       }
     }
     let first = size.size.first(page.raw)
-    machine.memory.write(
-      shape.place(page, in: table, level: size.level),
-      rules.format.leaf(machine.physmap.machine(PPN(first)), isLarge: size.size > .small))
+    let place = shape.place(page, in: table, level: size.level)
+    let rights = NestedRights(size.size == .small ? machine.traces.protection(of: page) : .none)
+    var leaf = rules.format.leaf(machine.physmap.machine(PPN(first)), isLarge: size.size > .small)
+    // What the hardware has noted of the page stays.
+    let old = machine.memory.read(place)
+    if (old ^ leaf) & Self.frameMask == 0 { leaf |= old & (rules.format.accessed | rules.format.dirty) }
+    machine.memory.write(place, rights == .all ? leaf : rights.isEmpty ? 0 : rules.format.setting(rights, in: leaf))
     return first..<first + size.size.pages
   }
 
-  /// The largest page, with its level, that holds a physical page and lies whole in RAM.
-  private func size(for page: PPN, upTo limit: PageSize, _ ramPages: UInt64) -> (size: PageSize, level: Int) {
-    for size in PageSize.allCases.reversed() where size <= limit {
-      let end = size.first(page.raw) + size.pages
-      if let level = shape.level(of: size), end <= ramPages { return (size, level) }
+  /// Bits 51…12 of an entry.
+  static var frameMask: UInt64 { 0xf_ffff_ffff_f000 }
+
+  /// The largest page, with its level, that holds a physical page, lies whole in RAM and in machine memory, and of which
+  /// nobody watches a part.
+  func size(
+    for page: PPN, upTo limit: PageSize, _ machine: inout MachineState
+  ) -> (size: PageSize, level: Int) {
+    for size in [PageSize.huge, .large] where size <= limit {
+      let first = PPN(size.first(page.raw))
+      guard let level = shape.level(of: size), first.raw + size.pages <= machine.ramPages else { continue }
+      if machine.physmap.isWhole(first, size) && !machine.traces.seesAny(in: first, size) { return (size, level) }
     }
     return (.small, 1)
   }

@@ -6,6 +6,8 @@ struct NestedTable {
   let rules: NestedEntryRules
   private(set) var shape: NestedShape
   private(set) var root = MPN(0)
+  /// Tables that went when their pages were put together.
+  var spare: [MPN] = []
 
   /// Not there yet; see `fit`.
   init(_ machine: borrowing MachineState) {
@@ -60,14 +62,19 @@ struct NestedTable {
       }
       var isDirty = true
       if rules.hasAccessedDirty {
-        isDirty = setAccessed(places, level...top, isWrite: access.needed.contains(.write), &machine)
+        let isWrite = access.needed.contains(.write)
+        if isWrite && machine.dirtyLog.usesModificationLog && entry & rules.format.dirty == 0 {
+          // The entry in the log comes before D (SDM 3C 29.3.6).
+          guard machine.logModification(of: page, cpu.index) else { return .fault(rules.logFull(address, access)) }
+        }
+        isDirty = setAccessed(places, level...top, isWrite: isWrite, &machine)
       }
       let first = size.first(entry &>> 12 & 0xff_ffff_ffff)
       let frame = MPN(first | page.raw & (size.pages - 1))
       let found = NestedTranslation(frame: frame, size: size, rights: rights, isDirty: isDirty)
       if usesTLB { cpu.nested.fill(page, found) }
       for level in stride(from: top, to: level, by: -1) where usesStructures && cpu.nested.hasStructures {
-        cpu.nested.structures.fill(address, passed[level])
+        cpu.nested.fill(address, passed[level])
       }
       return .translated(found)
     }
@@ -78,7 +85,7 @@ struct NestedTable {
   @inline(__always) private func start(
     _ address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> (level: Int, table: MPN, rights: NestedRights) {
-    guard let start = cpu.nested.structures.start(address, context: 0) else { return (shape.levels, root, .all) }
+    guard let start = cpu.nested.start(address) else { return (shape.levels, root, .all) }
     machine.counters.nestedStructureCacheHits += 1
     let level = shape.levels == 2 ? 1 : start.level
     if machine.notes != nil { machine.notes?.hit(.nestedStructures, nextLevel: level, start.table) }

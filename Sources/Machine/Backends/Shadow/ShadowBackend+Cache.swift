@@ -28,9 +28,7 @@ extension ShadowBackend {
   }
 
   private func isInUse(_ shadow: ShadowPage) -> Bool {
-    if path.contains(shadow.frame) { return true }
-    guard case .table(let page, _) = shadow.key else { return false }
-    return roots.values.contains(page)
+    path.contains(shadow.frame) || roots.values.contains(shadow.key)
   }
 
   /// A fill has gone through these shadows.

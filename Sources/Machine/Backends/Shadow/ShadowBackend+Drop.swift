@@ -41,12 +41,10 @@ extension ShadowBackend {
 
   /// Ends the page's life as a table: its shadows go, and its mappings get back what the trace withheld.
   mutating func unshadow(_ page: PPN, _ machine: inout MachineState, isPaid: Bool = true) {
-    let levels = tracedLevels[page.raw] ?? 0
-    guard levels != 0 else { return }
-    let isRoot = roots.values.contains(page)
-    for level in 1...5 where levels >> UInt8(level) & 1 != 0 {
-      guard let frame = frames[.table(page, level: level)] else { continue }
-      // A root that a CPU runs on stays, empty, and so does its trace: the next walk would find it again.
+    let shadows = shadows(of: page)
+    // A root that a CPU runs on stays, empty, and so does its trace: the next walk would find it again.
+    let isRoot = shadows.contains { roots.values.contains($0.key) }
+    for (_, frame) in shadows {
       if isRoot {
         dropEntries(of: frame, &machine, isPaid: isPaid)
       } else {
@@ -64,13 +62,21 @@ extension ShadowBackend {
     guardedTables.remove(shadow.key)
     retired.append((frame, machine.flushClock))
     machine.noteShadowPages(-1)
-    guard case .table(let page, let level) = shadow.key else {
+    guard case .table(let page, let level, _) = shadow.key else {
       fractureClock += 1
       return
     }
+    if roles.contains(where: { frames[.table(page, level: level, role: $0)] != nil }) { return }
     let levels = (tracedLevels[page.raw] ?? 0) & ~(1 << UInt8(level))
     tracedLevels.set(page.raw, levels)
     if levels == 0 { untrace(page, &machine) }
+  }
+
+  mutating func dropMappings(of page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    breakLarge(around: page, &machine)
+    for place in reverseMap.mappings(of: page) { drop(place, level: 1, &machine) }
+    // A processor may have read the page by an entry that is gone already.
+    machine.flushAllCPUs(&cpu)
   }
 
   borrowing func tracedLevel(of page: PPN) -> Int {

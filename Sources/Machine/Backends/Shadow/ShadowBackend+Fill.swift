@@ -2,44 +2,39 @@ internal import Paging
 
 extension ShadowBackend {
   mutating func fill(
-    _ walk: GuestWalk, _ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+    _ walk: GuestWalk, _ address: VirtualAddress, for access: Access, _ cpu: inout VirtualCPU,
+    _ machine: inout MachineState
   ) {
+    let role = role(of: cpu, machine)
     var frame = cpu.root
     var level = walk.levels
     path = [frame]
     noteWalk(walk)
     while level > walk.size.level {
-      let key = ShadowPage.Key.table(walk.tables[level - 1], level: level - 1)
-      let flags = Self.inherited(walk.entries[level]).union(walk.entries[level].isWritable ? .writable : [])
-      frame = link(key, at: frame.entryAddress(address, level: level), flags, &cpu, &machine)
+      let key = ShadowPage.Key.table(walk.tables[level - 1], level: level - 1, role: role)
+      let place = frame.entryAddress(address, level: level)
+      let isForStores = isForStores(walk, access, at: place, machine)
+      let flags = role.grants(walk.entries[level], isLeaf: false, isForStores: isForStores)
+      frame = link(key, at: place, flags, &cpu, &machine)
       level -= 1
     }
+    let place = frame.entryAddress(address, level: level)
+    let isForStores = isForStores(walk, access, at: place, machine)
+    let flags = role.grants(walk.leaf, isLeaf: true, isForStores: isForStores)
     if walk.size > .small {
-      fillLarge(walk, address, frame, &cpu, &machine)
+      fillLarge(walk, address, frame, flags, &cpu, &machine)
     } else {
-      fillLeaf(walk, at: frame.entryAddress(address, level: 1), &machine)
+      fillLeaf(walk, flags, at: place, &machine)
     }
     use(path)
     path = []
     if walk.size == .small { prefetch(around: walk, address, frame, cpu, &machine) }
   }
 
-  /// What a shadow entry takes over from the guest's as it is.
-  static func inherited(_ entry: PageTableEntry<PhysicalSpace>) -> EntryFlags {
-    var flags: EntryFlags = [.present, .accessed]
-    if entry.isUser { flags.insert(.user) }
-    if entry.isNoExecute { flags.insert(.noExecute) }
-    return flags
-  }
-
-  /// RW of a shadow leaf, or the mark that says why not: the guest's D bit must be set by a store that is seen.
-  static func writeRight(_ leaf: PageTableEntry<PhysicalSpace>) -> EntryFlags {
-    guard leaf.isWritable else { return [] }
-    return leaf.isDirty ? .writable : ShadowMark.readOnlyForDirty
-  }
-
-  private mutating func fillLeaf(_ walk: GuestWalk, at place: MachineAddress, _ machine: inout MachineState) {
-    var flags = Self.inherited(walk.leaf).union(Self.writeRight(walk.leaf)).union(.dirty)
+  private mutating func fillLeaf(
+    _ walk: GuestWalk, _ granted: EntryFlags, at place: MachineAddress, _ machine: inout MachineState
+  ) {
+    var flags = granted.union(.dirty)
     if walk.leaf.isGlobal { flags.insert(.global) }
     setLeaf(walk.page, flags, at: place, level: 1, &machine)
   }
@@ -107,7 +102,7 @@ extension ShadowBackend {
     pages[frame] = ShadowPage(key: key, frame: frame, stamp: time)
     machine.noteShadowPages(+1)
     machine.counters.shadowPagesMade += 1
-    if case .table(let page, let level) = key { trace(page, level: level, &cpu, &machine) }
+    if case .table(let page, let level, _) = key { trace(page, level: level, &cpu, &machine) }
     return frame
   }
 

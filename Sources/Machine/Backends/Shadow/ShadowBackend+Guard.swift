@@ -5,22 +5,23 @@ internal import Paging
 extension ShadowBackend {
   /// A walk goes to the range itself, or by another way through the entries that stand for it.
   borrowing func guards(
-    _ walk: GuestWalk, _ address: VirtualAddress, _ machine: borrowing MachineState
+    _ walk: GuestWalk, _ address: VirtualAddress, _ cpu: borrowing VirtualCPU, _ machine: borrowing MachineState
   ) -> Bool {
     guard let range = machine.guardedRange else { return false }
     if range.contains(address) { return true }
+    let role = role(of: cpu, machine)
     var leads = false
     for level in stride(from: walk.levels, through: range.level, by: -1) {
       // A table that is not linked yet will be known as soon as it is.
-      leads = leads || guardedTables.contains(key(walk, level: level))
+      leads = leads || guardedTables.contains(key(walk, level: level, role))
       leads = leads && range.indices(level: level).contains(Int(address.tableIndex(level: level)))
     }
     return leads
   }
 
   /// What the shadow of a level on the way of a walk stands for.
-  private borrowing func key(_ walk: GuestWalk, level: Int) -> ShadowPage.Key {
-    if level >= walk.size.level { return .table(walk.tables[level], level: level) }
+  private borrowing func key(_ walk: GuestWalk, level: Int, _ role: ShadowRole) -> ShadowPage.Key {
+    if level >= walk.size.level { return .table(walk.tables[level], level: level, role: role) }
     let pages = UInt64(1) << UInt64(9 * level)
     return .splinter(PPN(walk.page.raw / pages * pages), level: level, isGlobal: walk.leaf.isGlobal)
   }

@@ -21,7 +21,8 @@ extension ShadowBackend {
     let level = shadow.key.level
     if !entry.isLeaf(level: level), pages[entry.frame] == nil { return "points to no shadow" }
     if level > 1, entry.isLeaf(level: level), let problem = problem(ofLarge: entry, level, machine) { return problem }
-    if level == 1, let page = machine.physmap.physical(entry.frame) {
+    if level == 1 {
+      guard let page = machine.physmap.physical(entry.frame) else { return "maps no memory of the guest's" }
       if machine.isDevice(page) { return "maps device memory" }
       let protection = machine.traces.protection(of: page)
       if protection == .notPresent { return "maps a page whose reads are traced" }
@@ -29,12 +30,15 @@ extension ShadowBackend {
       let place = shadow.frame.entryAddress(index: index)
       if !reverseMap.mappings(of: page).contains(place) { return "is not in the reverse map" }
     }
-    guard case .table(let table, _) = shadow.key, !unsynced.contains(table) else { return nil }
+    guard case .table(let table, _, let role) = shadow.key, !unsynced.contains(table) else { return nil }
     let guest = PageTableEntry<PhysicalSpace>(machine.guestWord(table.entryAddress(index: index)))
     if !guest.isPresent || !guest.isAccessed { return "the guest's is \(String(guest.raw, radix: 16))" }
-    if guest.isUser != entry.isUser || guest.isNoExecute != entry.isNoExecute { return "other rights than the guest's" }
-    let mayWrite = guest.isWritable && (guest.isDirty || !guest.isLeaf(level: level))
-    if entry.isWritable && !mayWrite { return "writable, but the guest's is \(String(guest.raw, radix: 16))" }
+    let granted = PageTableEntry<MachineSpace>(
+      role.grants(guest, isLeaf: guest.isLeaf(level: level), isForStores: entry.contains(ShadowMark.turned)).rawValue)
+    if granted.isUser != entry.isUser || granted.isNoExecute != entry.isNoExecute {
+      return "other rights than the guest's"
+    }
+    if entry.isWritable && !granted.isWritable { return "writable, but the guest's is \(String(guest.raw, radix: 16))" }
     return leadsElsewhere(entry, guest, level, &machine) ? "leads elsewhere than the guest's" : nil
   }
 
@@ -56,7 +60,7 @@ extension ShadowBackend {
       return !guest.isLeaf(level: level) || machine.physmap.physical(entry.frame) != guest.frame(of: size)
     }
     switch pages[entry.frame]?.key {
-    case .table(let page, let below): return guest.isLeaf(level: level) || page != guest.frame || below != level - 1
+    case .table(let page, let below, _): return guest.isLeaf(level: level) || page != guest.frame || below != level - 1
     case .splinter(let page, let below, let isGlobal):
       guard guest.isLeaf(level: level), let size = PageSize(level: level) else { return true }
       return page != guest.frame(of: size) || below != level - 1 || isGlobal != guest.isGlobal

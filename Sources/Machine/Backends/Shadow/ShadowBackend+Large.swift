@@ -5,14 +5,15 @@ internal import Paging
 /// A large page is kept where machine memory behind it is in one piece and nobody watches a page inside. Otherwise the next
 /// smaller size is tried, inside a splinter of the size.
 extension ShadowBackend {
-  /// Fills what stands for a large page, below the table that holds the guest's entry for it.
+  /// Fills what stands for a large page, below the table that holds the guest's entry for it. `granted`: what the entry
+  /// in that table's shadow grants.
   mutating func fillLarge(
-    _ walk: GuestWalk, _ address: VirtualAddress, _ table: MPN, _ cpu: inout VirtualCPU,
+    _ walk: GuestWalk, _ address: VirtualAddress, _ table: MPN, _ granted: EntryFlags, _ cpu: inout VirtualCPU,
     _ machine: inout MachineState
   ) {
     var frame = table
     var level = walk.size.level
-    var flags = Self.inherited(walk.leaf).union(Self.writeRight(walk.leaf))
+    var flags = granted
     var first = walk.page.first(of: walk.size)
     while let size = PageSize(level: level), size > .small, !keeps(first, size, &machine) {
       let key = ShadowPage.Key.splinter(first, level: level - 1, isGlobal: walk.leaf.isGlobal)

@@ -8,6 +8,7 @@ extension ShadowBackend {
     _ machine: inout MachineState
   ) {
     guard design.prefetch > 0 else { return }
+    let role = role(of: cpu, machine)
     let index = Int(address.tableIndex(level: 1))
     let before = design.prefetch / 2
     for other in max(0, index - before)...min(511, index + design.prefetch - before) where other != index {
@@ -15,21 +16,21 @@ extension ShadowBackend {
       guard machine.memory.read(place) & 1 == 0 else { continue }
       machine.countExamined()
       let guest = PageTableEntry<PhysicalSpace>(machine.guestWord(walk.tables[1].entryAddress(index: other)))
-      if makeAhead(guest, at: place, cpu, &machine) { machine.counters.prefetched += 1 }
+      if makeAhead(guest, role, at: place, cpu, &machine) { machine.counters.prefetched += 1 }
     }
   }
 
   /// Makes a level-1 entry as it will be needed, if the guest has its A set: a prefetch is no access, and sets none.
   private mutating func makeAhead(
-    _ guest: PageTableEntry<PhysicalSpace>, at place: MachineAddress, _ cpu: borrowing VirtualCPU,
-    _ machine: inout MachineState
+    _ guest: PageTableEntry<PhysicalSpace>, _ role: ShadowRole, at place: MachineAddress,
+    _ cpu: borrowing VirtualCPU, _ machine: inout MachineState
   ) -> Bool {
     guard guest.isPresent, guest.isAccessed, guest.reservedBits(level: 1, under: cpu.guestControls) == 0 else {
       return false
     }
     let page = guest.frame
     guard !machine.isDevice(page), machine.traces.protection(of: page) != .notPresent else { return false }
-    var flags = Self.inherited(guest).union(Self.writeRight(guest)).union([.dirty, ShadowMark.prefetched])
+    var flags = role.grants(guest, isLeaf: true).union([.dirty, ShadowMark.prefetched])
     if guest.isGlobal { flags.insert(.global) }
     // The hardware sets A when it uses the entry.
     setLeaf(page, flags.subtracting(.accessed), at: place, level: 1, &machine)
@@ -53,20 +54,21 @@ extension ShadowBackend {
 
   /// Makes the shadow entry for a stored guest entry at once: a leaf, or a link to a shadow that exists.
   mutating func renew(
-    _ place: MachineAddress, _ store: TableStore, level: Int, _ cpu: borrowing VirtualCPU,
+    _ place: MachineAddress, _ store: TableStore, _ key: ShadowPage.Key, _ cpu: borrowing VirtualCPU,
     _ machine: inout MachineState
   ) {
+    let level = key.level
     machine.countExamined()
     let guest = PageTableEntry<PhysicalSpace>(machine.guestWord(store.address))
     if level == 1 {
-      if makeAhead(guest, at: place, cpu, &machine) { machine.counters.prefetched += 1 }
+      if makeAhead(guest, key.role, at: place, cpu, &machine) { machine.counters.prefetched += 1 }
       return
     }
     guard guest.pointsToTable(level: level), guest.isAccessed,
       guest.reservedBits(level: level, under: cpu.guestControls) == 0,
-      let below = frames[.table(guest.frame, level: level - 1)], !leadsToGuarded(place, machine)
+      let below = frames[.table(guest.frame, level: level - 1, role: key.role)], !leadsToGuarded(place, machine)
     else { return }
-    let flags = Self.inherited(guest).union(guest.isWritable ? .writable : [])
+    let flags = key.role.grants(guest, isLeaf: false)
     pages[below]?.parents.append(place)
     machine.memory.write(place, PageTableEntry(frame: below, flags).raw)
   }

@@ -34,16 +34,22 @@ extension ShadowBackend {
   }
 
   private mutating func resync(_ page: PPN, _ index: Int, _ machine: inout MachineState) {
-    guard let frame = frames[.table(page, level: 1)] else { return }
+    for role in roles { resync(page, role, index, &machine) }
+  }
+
+  private mutating func resync(_ page: PPN, _ role: ShadowRole, _ index: Int, _ machine: inout MachineState) {
+    guard let frame = frames[.table(page, level: 1, role: role)] else { return }
     let place = frame.entryAddress(index: index)
     let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
     guard entry.isPresent else { return }
     machine.countExamined()
     let guest = PageTableEntry<PhysicalSpace>(machine.guestWord(page.entryAddress(index: index)))
+    let granted = PageTableEntry<MachineSpace>(
+      role.grants(guest, isLeaf: true, isForStores: entry.contains(ShadowMark.turned)).rawValue)
     let isSame =
       guest.isPresent && guest.isAccessed && machine.physmap.physical(entry.frame) == guest.frame
-      && guest.isUser == entry.isUser && guest.isNoExecute == entry.isNoExecute && guest.isGlobal == entry.isGlobal
-      && (!entry.isWritable || guest.isWritable && guest.isDirty)
+      && granted.isUser == entry.isUser && granted.isNoExecute == entry.isNoExecute
+      && guest.isGlobal == entry.isGlobal && (!entry.isWritable || granted.isWritable)
     if !isSame { drop(place, level: 1, &machine) }
   }
 }

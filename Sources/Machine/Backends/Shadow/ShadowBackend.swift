@@ -19,8 +19,8 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   var lostLeaves = PageMap<UInt64>()
   /// The same of larger leaves, for each 2 MiB.
   var lostLarge = PageMap<UInt64>()
-  /// The guest's root of each CPU.
-  var roots: [Int: PPN] = [:]
+  /// The root of each CPU.
+  var roots: [Int: ShadowPage.Key] = [:]
   /// Frames of dropped shadows, with the flush clock then: hardware may still walk through them until it is flushed.
   var retired: [(frame: MPN, clock: UInt64)] = []
   /// Counts the splinters that were taken out of the tables; a CPU may have translations of their parts cached until it
@@ -32,6 +32,8 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   var guardedTables: Set<ShadowPage.Key> = []
 
   let design: ShadowSettings
+  /// Those that shadows may have.
+  let roles: [ShadowRole]
   /// Shadows of the path that is being filled: not to be evicted.
   var path: [MPN] = []
   /// Counts makings and uses of shadows.
@@ -41,12 +43,16 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   /// What was stored to a table since a walk went through it last.
   var storeRuns: [PPN: StoreRun] = [:]
 
-  init(_ machine: inout MachineState) { design = machine.settings.shadow }
+  init(_ machine: inout MachineState) {
+    design = machine.settings.shadow
+    roles = design.turnsEntries ? ShadowRole.allCases : [.plain]
+  }
 
   mutating func setRoot(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     resyncAll(&cpu, &machine)
-    roots[cpu.index] = cpu.registers.root
-    let key = ShadowPage.Key.table(cpu.registers.root, level: cpu.registers.levels)
+    let key = ShadowPage.Key.table(
+      cpu.registers.root, level: cpu.registers.levels, role: role(of: cpu, machine))
+    roots[cpu.index] = key
     cpu.root = shadow(key, &cpu, &machine)
     guardRoot(key, &cpu, &machine)
   }
@@ -58,15 +64,12 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   // MARK: The guest's stores to its tables
 
   mutating func changed(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
-    let page = store.address.page
-    let levels = tracedLevels[page.raw] ?? 0
-    for level in 1...5 where levels >> UInt8(level) & 1 != 0 {
-      guard let frame = frames[.table(page, level: level)] else { continue }
+    for (key, frame) in shadows(of: store.address.page) {
       let place = MachineAddress(frame.address.raw | store.address.offset)
-      drop(place, level: level, &machine)
-      if design.onStore == .update { renew(place, store, level: level, cpu, &machine) }
+      drop(place, level: key.level, &machine)
+      if design.onStore == .update { renew(place, store, key, cpu, &machine) }
     }
-    if showsNoTable(store) { recycle(page, &machine) }
+    if showsNoTable(store) { recycle(store.address.page, &machine) }
   }
 
   /// A store whose value is not known: the page is a table no longer.
@@ -94,11 +97,21 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
     machine.countExit(\.exitOther, "control-register", 0, cpu.index)
     resyncAll(&cpu, &machine)
     cpu.setHardwareControls(machine.hypervisorControls(for: cpu.registers))
+    changeRole(&cpu, &machine)
     // NX is a reserved bit without NXE: entries that have it are present with it, and not without.
     if old.hasNoExecute != cpu.registers.hasNoExecute {
       for frame in pages.keys.sorted(by: { $0.raw < $1.raw }) { dropEntries(of: frame, &machine) }
       machine.flushAllCPUs(&cpu)
     }
+  }
+
+  /// CR0.WP, CR4.SMEP or CR4.SMAP may have changed what the CPU's shadows have to be made for.
+  private mutating func changeRole(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    let old = roots[cpu.index]?.role ?? .plain
+    guard role(of: cpu, machine) != old else { return }
+    setRoot(&cpu, &machine)
+    // The TLB may hold entries that were turned, and grant the supervisor what it may do no longer.
+    if old != .plain { cpu.flushAll() }
   }
 
   mutating func invalidated(_ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {

@@ -3,7 +3,7 @@ internal import Paging
 /// What the monitor's hiding place and its translator ask of tables that it makes.
 extension ShadowingBackend where Self: ~Copyable {
   borrowing func guards(
-    _ walk: GuestWalk, _ address: VirtualAddress, _ machine: borrowing MachineState
+    _ walk: GuestWalk, _ address: VirtualAddress, _ cpu: borrowing VirtualCPU, _ machine: borrowing MachineState
   ) -> Bool {
     machine.guardedRange?.contains(address) ?? false
   }
@@ -15,8 +15,8 @@ extension ShadowingBackend where Self: ~Copyable {
     let protection = machine.traces.protection(of: walk.page)
     let isSeen = fault.access.isStore ? protection != .none : protection == .notPresent
     if isSeen && !machine.isDevice(walk.page) {
-      machine.beginTraced(
-        PhysicalAddress(walk.page.address.raw | fault.address.offset), isStore: fault.access.isStore)
+      begin(
+        PhysicalAddress(walk.page.address.raw | fault.address.offset), isStore: fault.access.isStore, &cpu, &machine)
       if machine.traces.protection(of: walk.page) == .none { unprotected(walk.page, &cpu, &machine) }
     }
     machine.counters.causeMonitor += 1

@@ -3,9 +3,10 @@ internal import Paging
 /// A backend whose hardware walks tables that the hypervisor makes from the guest's: what the emulated TLB and shadow
 /// paging have in common (an exit's decisions in the order of ``resolve(_:_:_:)``).
 protocol ShadowingBackend: Backend, ~Copyable {
-  /// Makes the entries that a translation of the guest's needs, tables on the way included.
+  /// Makes the entries that a translation of the guest's needs for an access, tables on the way included.
   mutating func fill(
-    _ walk: GuestWalk, _ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+    _ walk: GuestWalk, _ address: VirtualAddress, for access: Access, _ cpu: inout VirtualCPU,
+    _ machine: inout MachineState)
 
   /// A store to a watched page has been carried out, and all others that watch it have been called.
   mutating func changed(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
@@ -25,9 +26,12 @@ protocol ShadowingBackend: Backend, ~Copyable {
   /// Somebody watches a page from now on: its mappings must let no store pass.
   mutating func protect(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
+  /// Takes out every mapping of a page: reads must be seen from now on, or its frame changes.
+  mutating func dropMappings(of page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
   /// Whether an address lies where the monitor hides, in this address space or in one that shares the entry with it.
   borrowing func guards(
-    _ walk: GuestWalk, _ address: VirtualAddress, _ machine: borrowing MachineState
+    _ walk: GuestWalk, _ address: VirtualAddress, _ cpu: borrowing VirtualCPU, _ machine: borrowing MachineState
   ) -> Bool
 
   /// Gives the hardware the top-level table for the CPU as its registers now are.
@@ -44,6 +48,8 @@ enum ShadowMark {
   static var fracture: EntryFlags { .software2 }
   /// Made ahead; A tells whether the hardware has used it.
   static var prefetched: EntryFlags { EntryFlags(rawValue: 1 << 52) }
+  /// Stands for a read-only entry of the user's, but lets the supervisor store, for CR0.WP is clear, and no user in.
+  static var turned: EntryFlags { EntryFlags(rawValue: 1 << 53) }
 }
 
 extension ShadowingBackend where Self: ~Copyable {
@@ -69,25 +75,30 @@ extension ShadowingBackend where Self: ~Copyable {
     }
     let wasAccessed = walk.leaf.isAccessed
     machine.setAccessed(&walk, fault.address, for: access)
-    if guards(walk, fault.address, machine) { return resolveGuarded(walk, fault, &cpu, &machine) }
-    // Device memory is never mapped. A store that only CR0.WP = 0 lets pass has no entry that would let no other pass.
+    if guards(walk, fault.address, cpu, machine) { return resolveGuarded(walk, fault, &cpu, &machine) }
+    // Device memory is never mapped. A store that only CR0.WP = 0 lets pass needs an entry that is turned for it.
     let protection = machine.traces.protection(of: walk.page)
-    if machine.isDevice(walk.page) || access.isStore && !walk.rights.isWritable && protection == .none {
+    let needsTurning = access.isStore && !walk.rights.isWritable
+    if machine.isDevice(walk.page) || needsTurning && protection == .none && !machine.turnsEntries(cpu) {
       let isDevice: UInt64 = machine.isDevice(walk.page) ? 1 : 0
       machine.counters.causeDevice += isDevice
       machine.counters.causeWriteProtect += 1 - isDevice
       machine.count(.other, fault, walk.page, cost: costs.emulation, cpu.index)
       return .emulated(walk.page)
     }
-    var cause = machine.cause(of: fault, wasAccessed, cpu)
+    var cause = machine.cause(of: fault, wasAccessed, needsTurning, cpu)
     // A table on the way may be discovered now, and the page be one: stores are judged after the fill.
-    if protection != .notPresent { fill(walk, fault.address, &cpu, &machine) }
+    if protection != .notPresent { fill(walk, fault.address, for: access, &cpu, &machine) }
     if protection == .notPresent || access.isStore && machine.traces.seesStores(to: walk.page) {
       return resolveTraced(walk, fault, &cpu, &machine)
     }
     // Nobody watches the page any more.
     if cause.hidden == .trace { cause = Cause(.other, \.causeUpgrade) }
     machine.counters[keyPath: cause.counter] += 1
+    if cause.counter == \.causeWriteProtect {
+      machine.counters.writeProtectFlips += needsTurning ? 1 : 0
+      machine.counters.writeProtectFlipsBack += needsTurning ? 0 : 1
+    }
     machine.count(cause.hidden, fault, walk.page, cost: costs.fill, cpu.index)
     return .retry
   }
@@ -97,8 +108,7 @@ extension ShadowingBackend where Self: ~Copyable {
     _ walk: GuestWalk, _ fault: HardwareFault, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> Resolution {
     let costs = machine.description.costs
-    machine.beginTraced(
-      PhysicalAddress(walk.page.address.raw | fault.address.offset), isStore: fault.access.isStore)
+    begin(PhysicalAddress(walk.page.address.raw | fault.address.offset), isStore: fault.access.isStore, &cpu, &machine)
     machine.counters.causeTrace += 1
     machine.countTraced(level: tracedLevel(of: walk.page))
     if fault.access.isStore { letGo(walk.page, &machine) }
@@ -109,13 +119,13 @@ extension ShadowingBackend where Self: ~Copyable {
       machine.count(.trace, fault, walk.page, cost: costs.emulation, cpu.index)
       return .emulated(walk.page)
     }
-    fill(walk, fault.address, &cpu, &machine)
+    fill(walk, fault.address, for: fault.access, &cpu, &machine)
     machine.count(.trace, fault, walk.page, cost: costs.fill, cpu.index)
     return .retry
   }
 
   mutating func sawStore(to address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
-    machine.beginTraced(address, isStore: true)
+    begin(address, isStore: true, &cpu, &machine)
     machine.counters.causeTrace += 1
     machine.countTraced(level: tracedLevel(of: address.page))
     if machine.traces.protection(of: address.page) == .none { unprotected(address.page, &cpu, &machine) }
@@ -169,21 +179,24 @@ extension MachineState {
   }
 
   /// Why the hypervisor's tables were not enough for an access that the guest allows, by the entries as they are.
-  /// `wasAccessed`: A of the guest's leaf before the fault.
+  /// `wasAccessed`: A of the guest's leaf before the fault. `needsTurning`: only CR0.WP = 0 lets the store pass.
   fileprivate func cause(
-    of fault: HardwareFault, _ wasAccessed: Bool, _ cpu: borrowing VirtualCPU
+    of fault: HardwareFault, _ wasAccessed: Bool, _ needsTurning: Bool, _ cpu: borrowing VirtualCPU
   ) -> Cause {
     var table = cpu.root
     for level in (1...cpu.registers.levels).reversed() {
       let entry = PageTableEntry<MachineSpace>(memory.read(table.entryAddress(fault.address, level: level)))
       if !entry.isPresent && level > 1 { return Cause(.fill, \.causeTable) }
       if !entry.isPresent { return wasAccessed ? Cause(.fill, \.causeLeaf) : Cause(.fill, \.causeAccessed) }
+      if (fault.access.isUser || fault.access.isFetch) && entry.contains(ShadowMark.turned) {
+        return Cause(.other, \.causeWriteProtect)
+      }
       if fault.access.isStore && entry.contains(ShadowMark.readOnlyForDirty) { return Cause(.dirty, \.causeDirty) }
       if fault.access.isStore && entry.contains(ShadowMark.readOnlyForTrace) { return Cause(.trace, \.causeTrace) }
       if entry.isLeaf(level: level) { break }
       table = entry.frame
     }
-    return Cause(.other, \.causeUpgrade)
+    return Cause(.other, needsTurning ? \.causeWriteProtect : \.causeUpgrade)
   }
 
   /// A zeroed frame for a table of the hypervisor's.

@@ -36,8 +36,12 @@ extension GuestKernel {
       return true
     }
     if entry.isEmpty {
-      if mapping.file != 0 { return try mapFilePage(use, mapping, isStore: isStore, path, &port) }
+      if mapping.file != .none { return try mapFilePage(use, mapping, isStore: isStore, path, &port) }
       try mapAnonymous(use, mapping, isStore: isStore, path, &port)
+    } else if isStore && !entry.paging.isWritable && mapping.isShared {
+      // Linux, `wp_page_shared`.
+      let new = entry.with(mapping.rights, isWritable: true).paging.setting(.dirty)
+      try set(KernelEntry(new.raw), at: path, &port)
     } else if isStore && !entry.paging.isWritable {
       try breakSharing(use, mapping, path, &port)
     }
@@ -115,58 +119,6 @@ extension GuestKernel {
     swap.release(slot)
     port.count(\.guestPagesSwappedIn)
     try map(frame, use, KernelEntry(frame, mapping.rights, isWritable: isStore, isDirty: isStore), path, &port)
-  }
-
-  // MARK: Files
-
-  /// Returns whether the page had to be read from disk.
-  private mutating func mapFilePage(
-    _ use: PageUse, _ mapping: Mapping, isStore: Bool, _ path: TablePath, _ port: inout some KernelPort & ~Copyable
-  ) throws(ReplayError) -> Bool {
-    let isMajor = droppedPages.contains(mapping.filePage(use.page))
-    let source = try cached(mapping.filePage(use.page), &port)
-    if isStore {
-      let frame = try allocate(.anonymous, &port)
-      try port.copy(source, to: frame)
-      port.count(\.guestCopies)
-      try map(frame, use, KernelEntry(frame, mapping.rights, isWritable: true, isDirty: true), path, &port)
-      return isMajor
-    }
-    try map(source, use, KernelEntry(source, mapping.rights, isWritable: false, isDirty: false), path, &port)
-    try mapAround(use, mapping, &port)
-    return isMajor
-  }
-
-  /// The frame of a page of a file, read from disk if need be.
-  private mutating func cached(
-    _ page: FilePage, _ port: inout some KernelPort & ~Copyable
-  ) throws(ReplayError) -> PPN {
-    if let frame = cache[page] { return frame }
-    let frame = try allocate(.file, &port)
-    self[frame: frame].filePage = page
-    cache[page] = frame
-    droppedPages.remove(page)
-    port.setContents(of: frame, page.version)
-    return frame
-  }
-
-  /// Maps the neighbours of a page of a file that need no disk, in an aligned group of pages of one table (Linux,
-  /// `do_fault_around`), as long as that takes no reclaim.
-  private mutating func mapAround(
-    _ use: PageUse, _ mapping: Mapping, _ port: inout some KernelPort & ~Copyable
-  ) throws(ReplayError) {
-    let size = UInt64(settings.faultAround)
-    let first = use.page / size * size
-    for page in (first..<first + size).clamped(to: mapping.pages) where page != use.page {
-      let filePage = mapping.filePage(page)
-      guard !droppedPages.contains(filePage), cache[filePage] != nil || frames.free > 5 else { continue }
-      let path = try find(page, in: use.space, &port)
-      guard path.level == 1, path.entry.isEmpty else { continue }
-      let frame = try cached(filePage, &port)
-      port.count(\.guestFaultAroundMaps)
-      let entry = KernelEntry(frame, mapping.rights, isWritable: false, isDirty: false)
-      try map(frame, PageUse(space: use.space, page: page), entry, path, &port)
-    }
   }
 
   // MARK: Flushes

@@ -9,7 +9,7 @@ extension GuestKernel {
   ) throws(ReplayError) -> Bool {
     let first = PageSize.large.first(use.page)
     let range = first..<first + PageSize.large.pages
-    guard settings.hasLargePages, mapping.file == 0, range.clamped(to: mapping.pages) == range else { return false }
+    guard settings.hasLargePages, mapping.file == .none, range.clamped(to: mapping.pages) == range else { return false }
     guard try isFree(range, use.space, &port) else { return false }
     // What the fault may need beside it stays free.
     guard frames.free > PageSize.large.pages + 5, let frame = frames.allocateBlock() else { return false }

@@ -8,7 +8,7 @@ extension GuestKernel {
     return address >> 12..<(address + length + 0xfff) >> 12
   }
 
-  private func checked(
+  func checked(
     _ address: UInt64, _ length: UInt64, _ port: inout some KernelPort & ~Copyable
   ) throws(ReplayError) -> Range<UInt64> {
     guard let range = pages(address, length) else {
@@ -17,33 +17,46 @@ extension GuestKernel {
     return range
   }
 
-  private func runningSpace(_ port: inout some KernelPort & ~Copyable) throws(ReplayError) -> Int {
+  func runningSpace(_ port: inout some KernelPort & ~Copyable) throws(ReplayError) -> Int {
     guard let space = current else { throw port.error("an operation of a process that has exited") }
     return space
   }
 
   /// mmap: whatever was there goes.
   mutating func map(
-    _ address: UInt64, _ length: UInt64, _ protection: UInt16, _ port: inout some KernelPort & ~Copyable
+    _ address: UInt64, _ words: [UInt64], _ protection: UInt16, _ port: inout some KernelPort & ~Copyable
   ) throws(ReplayError) {
-    let range = try checked(address, length, &port)
+    let range = try checked(address, words[0], &port)
     let space = try runningSpace(&port)
-    try zap(range, in: space, freesTables: true, &port)
-    var mapping = Mapping(pages: range, rights: MappingRights(raw: protection & 7), origin: range.lowerBound)
-    if protection & Operation.fileMapping != 0 {
-      files += 1
-      mapping.file = files
+    if words.count == 3 {
+      guard protection & Operation.fileMapping != 0, FileNumber.named.contains(words[1]), words[2] < 1 << 47 else {
+        throw port.error(
+          "file \(words[1]) at \(words[2]), expected the letter f, a number below \(FileNumber.named.upperBound) "
+            + "and an offset below 2^47")
+      }
     }
+    try unmap(range, in: space, &port)
+    let (file, offset) = files.next(protection, words)
+    var mapping = Mapping(pages: range, rights: MappingRights(raw: protection & 7), file: file)
+    mapping.origin = range.lowerBound &- offset
+    mapping.isShared = protection & Operation.sharedMapping != 0
     self[space: space].mappings.insert(mapping)
   }
 
   mutating func unmap(
     _ address: UInt64, _ length: UInt64, _ port: inout some KernelPort & ~Copyable
   ) throws(ReplayError) {
-    let range = try checked(address, length, &port)
-    let space = try runningSpace(&port)
+    try unmap(checked(address, length, &port), in: runningSpace(&port), &port)
+  }
+
+  mutating func unmap(
+    _ range: Range<UInt64>, in space: Int, _ port: inout some KernelPort & ~Copyable
+  ) throws(ReplayError) {
+    if range.isEmpty { return }
+    let shared = sharedMemory(of: self[space: space].mappings.pieces(in: range))
     self[space: space].mappings.remove(range)
     try zap(range, in: space, freesTables: true, &port)
+    releaseUnmapped(shared)
   }
 
   /// madvise(MADV_DONTNEED): the pages go, the mapping stays.
@@ -67,12 +80,21 @@ extension GuestKernel {
     try forEachEntry(in: space, range, &port) {
       (kernel, port, page, path) throws(ReplayError) in
       guard path.entry.hasFrame else { return }
-      let new = path.entry.with(rights, isWritable: rights.isWritable && kernel.isExclusive(path))
+      let new = path.entry.with(rights, isWritable: rights.isWritable && kernel.mayStore(page, path, space))
       if new.raw == path.entry.raw { return }
       if path.entry.needsFlush(to: new) { stale.add(page, path.level) }
       try kernel.set(new, at: path, &port)
     }
     try flush(stale, space, &port)
+  }
+
+  /// Whether a process may store to a page without asking: to one that it is alone with, to shared memory, and to a page of
+  /// a file if the kernel knows that it has been stored to (Linux, `can_change_pte_writable`).
+  private func mayStore(_ page: UInt64, _ path: TablePath, _ space: Int) -> Bool {
+    guard let mapping = self[space: space].mappings.mapping(of: page), mapping.isShared, mapping.file != .none else {
+      return isExclusive(path)
+    }
+    return mapping.file.isInMemory || path.entry.paging.isDirty
   }
 
   /// Whether a process is alone with the frames of an entry, so that it may store to them without asking.
@@ -86,7 +108,7 @@ extension GuestKernel {
   }
 
   /// A large page cannot be there and not be accessible.
-  private mutating func splitAll(
+  mutating func splitAll(
     in range: Range<UInt64>, _ space: Int, _ port: inout some KernelPort & ~Copyable
   ) throws(ReplayError) {
     var large: [UInt64] = []
@@ -101,7 +123,7 @@ extension GuestKernel {
   }
 
   /// Takes all pages of a range out of the tables; frames are free once no processor can reach them.
-  private mutating func zap(
+  mutating func zap(
     _ range: Range<UInt64>, in space: Int, freesTables: Bool, _ port: inout some KernelPort & ~Copyable
   ) throws(ReplayError) {
     try splitEnds(of: range, in: space, &port)
@@ -122,7 +144,7 @@ extension GuestKernel {
   }
 
   /// Flushes page by page, or everything if that is less work (Linux, `tlb_single_page_flush_ceiling`).
-  private mutating func flush(
+  mutating func flush(
     _ stale: FlushRange, _ space: Int, _ port: inout some KernelPort & ~Copyable
   ) throws(ReplayError) {
     guard let pages = stale.pages else { return }
@@ -132,7 +154,7 @@ extension GuestKernel {
 }
 
 /// The pages between the first and the last whose translations have changed.
-private struct FlushRange {
+struct FlushRange {
   private(set) var pages: Range<UInt64>?
 
   mutating func add(_ page: UInt64, _ level: Int) {

@@ -20,7 +20,7 @@ extension GuestKernel {
 
   /// The lowest free PCID; 0, which is never kept over a CR3 load, when all are in use.
   private mutating func takePCID() -> UInt64 {
-    for pcid in 1..<UInt64(4096) where usedPCIDs.insert(pcid).inserted { return pcid }
+    for pcid in 1..<pcids where usedPCIDs.insert(pcid).inserted { return pcid }
     return 0
   }
 
@@ -172,7 +172,9 @@ extension GuestKernel {
       release(table.page)
     }
     if self[space: space].pcid != 0 { usedPCIDs.remove(self[space: space].pcid) }
+    let shared = sharedMemory(of: self[space: space].mappings.list)
     spaces[space] = nil
+    releaseUnmapped(shared)
   }
 
   /// Empties a table of links to tables that are gone.
@@ -191,6 +193,8 @@ extension GuestKernel {
     guard entry.hasFrame else { return }
     let size: PageSize = level == 2 ? .large : .small
     let frame = entry.paging.frame(of: size)
+    // Somebody stored to the page of a file (Linux, `zap_pte_range`).
+    if self[frame: frame].use == .file && entry.paging.isDirty { self[frame: frame].isDirty = true }
     for index in 0..<size.pages {
       unmapFrame(frame.advanced(by: index), PageUse(space: use.space, page: use.page + index))
     }

@@ -23,7 +23,7 @@ extension GuestKernel {
       switch self[frame: frame].use {
       case .free, .kernel, .table, .ballooned: continue
       case .anonymous: if swap.isFull { continue }
-      case .file: break
+      case .file: if swap.isFull && self[frame: frame].filePage.file.isInMemory { continue }
       }
       if try hasBeenAccessed(frame, &port) { continue }
       try evict(frame, &port)
@@ -55,10 +55,8 @@ extension GuestKernel {
     if page.use == .anonymous {
       entry = KernelEntry(slot: swap.store(port.contents(of: frame), references: page.mappings))
       port.count(\.guestPagesSwappedOut)
-    } else {
-      cache[page.filePage] = nil
-      droppedPages.insert(page.filePage)
     }
+    var isDirty = false
     for use in page.uses {
       var path = try find(use.page, in: use.space, &port)
       if path.level == 2 {
@@ -66,10 +64,12 @@ extension GuestKernel {
         path = try find(use.page, in: use.space, &port)
       }
       let isPresent = path.entry.isPresent
+      if path.entry.paging.isDirty { isDirty = true }
       try set(entry, at: path, &port)
       if isPresent { try flush(use, &port) }
       self[frame: frame].remove(use)
     }
+    if page.use == .file { uncache(frame, isDirty: isDirty, &port) }
     release(frame)
     port.count(\.guestPagesReclaimed)
   }

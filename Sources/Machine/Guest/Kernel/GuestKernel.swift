@@ -27,15 +27,21 @@ struct GuestKernel {
   var cache: [FilePage: PPN] = [:]
   /// Pages of files that the cache had to drop, so that they must be read from disk again.
   var droppedPages: Set<FilePage> = []
-  /// Files that have been mapped: each `map` of a file is of one of its own.
-  var files: UInt32 = 0
+  /// What pages of files hold on disk since they were written back.
+  var writtenPages: [FilePage: UInt64] = [:]
+  /// Pages of shared memory that are in the swap area, with their slots.
+  var swappedPages: [FilePage: Int] = [:]
+  var files = FileNumbers()
   /// Where the clock of reclaim stands.
   var hand: UInt64 = 0
   /// PCIDs that are in use, a bit each.
   var usedPCIDs: Set<UInt64> = [0]
+  /// How many there are.
+  let pcids: UInt64
 
-  init(_ settings: GuestSettings, frames count: UInt64) {
+  init(_ settings: GuestSettings, frames count: UInt64, pcids: UInt64 = 4096) {
     self.settings = settings
+    self.pcids = pcids
     frames = FrameAllocator(frames: count)
     swap = SwapArea(capacity: settings.swapPages)
   }

@@ -3,16 +3,26 @@ struct Mapping: Hashable {
   /// The first page, and the one after the last.
   var pages: Range<UInt64>
   var rights: MappingRights
-  /// The file, 0: none, the memory is anonymous.
-  var file: UInt32 = 0
+  var file = FileNumber.none
   /// The page at which the first page of the file is, or would be.
   var origin: UInt64 = 0
+
+  /// Stores go to the file and are seen by all that have it mapped.
+  var isShared = false
 
   func filePage(_ page: UInt64) -> FilePage { FilePage(file: file, index: page &- origin) }
 
   fileprivate func continues(_ other: Mapping) -> Bool {
     other.pages.upperBound == pages.lowerBound && other.rights == rights && other.file == file
-      && (file == 0 || other.origin == origin)
+      && other.isShared == isShared && (file == .none || other.origin == origin)
+  }
+
+  /// The same mapping so many pages on.
+  func moved(by distance: UInt64) -> Mapping {
+    var mapping = self
+    mapping.pages = pages.lowerBound &+ distance..<pages.upperBound &+ distance
+    mapping.origin &+= distance
+    return mapping
   }
 
   fileprivate func cut(to range: Range<UInt64>) -> Mapping? {
@@ -43,13 +53,19 @@ struct MappingList {
     return index < list.count && list[index].pages.contains(page) ? list[index] : nil
   }
 
+  /// The mappings of a range, those at its ends cut.
+  func pieces(in range: Range<UInt64>) -> [Mapping] {
+    list[firstIndex(endingAfter: range.lowerBound)...].prefix { $0.pages.lowerBound < range.upperBound }
+      .compactMap { $0.cut(to: range) }
+  }
+
   /// Puts a mapping where whatever was there goes.
   mutating func insert(_ mapping: Mapping) { replace(mapping.pages, with: [mapping]) }
 
   mutating func remove(_ range: Range<UInt64>) { replace(range, with: []) }
 
   mutating func protect(_ range: Range<UInt64>, _ rights: MappingRights) {
-    let pieces = list.compactMap { $0.cut(to: range) }.map { piece in
+    let pieces = pieces(in: range).map { piece in
       var piece = piece
       piece.rights = rights
       return piece

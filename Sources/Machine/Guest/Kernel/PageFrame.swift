@@ -19,7 +19,9 @@ struct PageFrame {
   /// Entries that are not 0, of a table.
   var entries = 0
   /// The page of a file that it holds.
-  var filePage = FilePage(file: 0, index: 0)
+  var filePage = FilePage(file: .none, index: 0)
+  /// The page of a file has been stored to through an entry that is gone.
+  var isDirty = false
   /// Where the frame is mapped, entries without access rights included.
   private(set) var mappings: UInt32 = 0
   private var first = PageUse(space: 0, page: 0)
@@ -42,6 +44,17 @@ struct PageFrame {
     mappings -= 1
   }
 
+  /// The same frame is mapped elsewhere in the same way.
+  mutating func replace(_ use: PageUse, with new: PageUse) {
+    if first == use {
+      first = new
+    } else if let index = others.lastIndex(of: use) {
+      others[index] = new
+    } else {
+      preconditionFailure("page \(use.page) of address space \(use.space) is not mapped to this frame")
+    }
+  }
+
   var uses: [PageUse] { mappings == 0 ? [] : [first] + others }
 }
 
@@ -50,13 +63,4 @@ struct PageUse: Hashable {
   /// Index of the address space.
   var space: Int
   var page: UInt64
-}
-
-/// A page of a file.
-struct FilePage: Hashable {
-  var file: UInt32
-  var index: UInt64
-
-  /// Stands for the contents that the page has on disk, as a version number that no store makes.
-  var version: UInt64 { 1 << 63 | UInt64(file) << 36 | index & 0xf_ffff_ffff }
 }
