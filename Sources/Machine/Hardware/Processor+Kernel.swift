@@ -161,7 +161,8 @@ extension Processor where MMU: ~Copyable {
     let pcids: UInt64 = 1 << UInt64(description.softwareTLB?.contextBits ?? 12)
     kernel = GuestKernel(settings, frames: machine.ramPages, pcids: pcids)
     if oracle != nil {
-      machine.contents = FrameContents()
+      // Other domains' frames have contents too.
+      if machine.contents == nil { machine.contents = FrameContents() }
       contents = ProcessContents()
     }
     let root = try withKernel { (kernel, port) throws(ReplayError) in try kernel.boot(&port) }

@@ -79,7 +79,8 @@ final class BalloonTests: XCTestCase {
     }
     for entry in processor.cpus.running.data.entries() + processor.cpus.running.second.entries()
     where entry.data & TLBData.allowed != 0 {
-      let isOwned = processor.backend.xen.frames.isOwned(TLBData.frame(entry.data), processor.machine)
+      let isOwned = processor.backend.xen.frames.isOwned(
+        TLBData.frame(entry.data), by: .guest, processor.machine)
       if !isOwned { return "the TLB leads to a frame that the guest has given back" }
     }
     for frame in new {

@@ -25,8 +25,8 @@ extension DirectBackend {
     _ call: Hypercall.MemoryCall, _ name: String, _ pages: [PPN], _ cpu: inout VirtualCPU,
     _ machine: inout MachineState
   ) -> Int {
-    let result = xen.call(.memory(call), from: .guest, &cpu, &machine)
-    takeFrames(result.frames, for: .memory(call), .guest, &machine)
+    let result = xen.call(.memory(call), from: machine.domain, &cpu, &machine)
+    takeFrames(result.frames, for: .memory(call), machine.domain, &machine)
     countHypercall(
       "memory_op \(name) of \(pages.count)", pages.first?.address, nil, nil, returned: result.value, &machine,
       cpu.index)
