@@ -71,7 +71,7 @@ struct MachineState: ~Copyable {
     guardedRange = sharesSpace && monitor.hiding == .protection ? range : nil
     truncatedRange = sharesSpace && monitor.hiding == .truncation ? range : nil
     areTracesOn = !settings.traces.beginAtMark
-    physmap = Physmap(isIdentity: configuration.mode == .native)
+    physmap = Physmap(isIdentity: configuration.mode == .native, of: configuration.domain)
     let walkCaches = settings.walkCaches == .none ? [] : description.walkCaches
     walkCache = WalkCache(walkCaches, memory: description.costs.memory)
     log = Log(recordsEvents: configuration.recordsEvents, recordsRounds: configuration.recordsDirtyRounds)
@@ -82,6 +82,9 @@ struct MachineState: ~Copyable {
   }
 
   func isDevice(_ page: PPN) -> Bool { page.raw >= ramPages }
+
+  /// The domain whose state it is.
+  var domain: DomainID { physmap.domain }
 
   /// What a walk of the guest's tables obeys with these registers.
   func controls(for registers: ControlRegisters) -> PagingControls {

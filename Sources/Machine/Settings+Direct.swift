@@ -12,6 +12,8 @@ struct DirectSettings: Hashable, Sendable {
 
   /// Entries that Xen validates until an interrupt makes it leave a hypercall and come back; 0: none comes.
   var interruptInterval = 0
+  /// Frames that domains may be given beyond those that the guest was built with.
+  var spareFrames: UInt64 = 1 << 28
   /// Updates that the port asks for at once at most.
   var batch = 1
   var stores = Stores.hypercall
@@ -34,6 +36,10 @@ extension Settings {
       "direct.stores", ["hypercall", "emulate"],
       "level-1 tables change by hypercalls, or by stores that fault and that Xen emulates"
     ) { $0.direct.stores = DirectSettings.Stores.allCases[$1] },
+    .number(
+      "direct.spare", 1 << 28, in: 0...1 << 28,
+      "frames of the machine beyond those that the guest was built with, for whoever asks for more"
+    ) { $0.direct.spareFrames = UInt64($1) },
     .number(
       "direct.preempt", 0, in: 0...100_000,
       "entries that Xen validates until an interrupt comes and the hypercall is continued; 0: none comes"

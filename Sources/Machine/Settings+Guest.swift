@@ -20,6 +20,33 @@ struct GuestSettings: Hashable, Sendable {
   var reclaimBatch = 32
   /// Pages that are flushed one by one at most.
   var flushCeiling = 33
+  /// Targets of the balloon driver beside those of the trace.
+  var balloonSchedule = BalloonSchedule()
+  /// Operations that pass for a second of the balloon driver's.
+  var balloonSecond: UInt64 = 100_000
+}
+
+/// Targets for the balloon driver, each from an operation on.
+struct BalloonSchedule: Hashable, Sendable {
+  struct Target: Hashable, Sendable {
+    var operation: UInt64
+    var pages: UInt64
+  }
+
+  private(set) var targets: [Target] = []
+
+  init() {}
+
+  /// From `OPERATION:PAGES,…`, in ascending order of operations, or `none`.
+  init?(_ text: String) {
+    if text == "none" { return }
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      let numbers = part.split(separator: ":", omittingEmptySubsequences: false).map { UInt64($0) }
+      guard numbers.count == 2, let operation = numbers[0], let pages = numbers[1] else { return nil }
+      if let last = targets.last, last.operation >= operation { return nil }
+      targets.append(Target(operation: operation, pages: pages))
+    }
+  }
 }
 
 extension Settings {
@@ -50,6 +77,19 @@ extension Settings {
     .number("guest.reclaim", 32, in: 1...4096, "page frames that reclaim frees at a time") {
       $0.guest.reclaimBatch = $1
     },
+    Key(
+      name: "balloon.schedule", values: ["none", "OPERATION:PAGES,…"],
+      summary: "direct: targets of the modelled kernel's balloon driver, in pages, each from an operation on",
+      expectation: "none, or OPERATION:PAGES,… in ascending order"
+    ) {
+      guard let schedule = BalloonSchedule($1) else { return false }
+      $0.guest.balloonSchedule = schedule
+      return true
+    },
+    .number(
+      "balloon.second", 100_000, in: 1...1_000_000_000,
+      "operations that the balloon driver takes for a second between two tries"
+    ) { $0.guest.balloonSecond = UInt64($1) },
     .number("guest.flush-ceiling", 33, in: 0...4096, "pages that the kernel flushes by INVLPG; more: by a CR3 load") {
       $0.guest.flushCeiling = $1
     },

@@ -10,6 +10,8 @@ public struct Configuration: Sendable {
   public var recordsEvents = false
   /// Collect a ``DirtyRound`` for each round of dirty logging.
   public var recordsDirtyRounds = false
+  /// Whose trace it is, where several domains share a machine.
+  var domain = DomainID.guest
   /// Check every TLB hit against the tables that were valid (the staleness oracle) and the backend's invariants.
   public var checks = false
 
@@ -28,10 +30,15 @@ public struct Configuration: Sendable {
 public final class Simulation {
   public let configuration: Configuration
   private let processor: AnyProcessor
+  private let host: XenHost?
 
-  /// Throws if the machine cannot do what is asked, with operation number 0.
-  public init(_ configuration: Configuration) throws(ReplayError) {
+  /// `host`: the machine on which the trace is a domain's, beside others; in mode direct alone. Throws if the machine
+  /// cannot do what is asked, with operation number 0.
+  public init(_ configuration: Configuration, on host: XenHost? = nil) throws(ReplayError) {
+    var configuration = configuration
+    if let host { configuration.domain = host.nextDomain() }
     self.configuration = configuration
+    self.host = host
     if let problem = configuration.settings.problem(on: configuration.machine) {
       throw ReplayError(operation: 0, message: problem)
     }
@@ -41,6 +48,19 @@ public final class Simulation {
       throw ReplayError(operation: 0, message: problem)
     }
     processor = try AnyProcessor(configuration)
+    guard let host else { return }
+    guard case .direct(let box) = processor else {
+      throw ReplayError(operation: 0, message: "a domain in mode \(configuration.mode.rawValue), expected direct")
+    }
+    host.join(&box.processor.backend, configuration.domain)
+  }
+
+  /// Does something while the machine is this domain's.
+  private func onMachine<Result>(_ body: () throws(ReplayError) -> Result) throws(ReplayError) -> Result {
+    guard let host, case .direct(let box) = processor else { return try body() }
+    box.enter(host)
+    defer { box.leave(host) }
+    return try body()
   }
 
   public var counters: Counters { processor.cold.counters }
@@ -48,10 +68,14 @@ public final class Simulation {
   public var divergences: [Divergence] { processor.cold.divergences }
 
   /// Carries out the operations of a batch.
-  public func replay(_ batch: OperationBatch) throws(ReplayError) { try processor.replay(batch) }
+  public func replay(_ batch: OperationBatch) throws(ReplayError) {
+    try onMachine { () throws(ReplayError) in try processor.replay(batch) }
+  }
 
   /// Carries out what was held back, and the last checks.
-  public func finish() throws(ReplayError) { try processor.cold.finish() }
+  public func finish() throws(ReplayError) {
+    try onMachine { () throws(ReplayError) in try processor.cold.finish() }
+  }
 
   /// The events since the last call, in order.
   public func takeEvents() -> [Event] { processor.cold.takeEvents() }
@@ -62,12 +86,18 @@ public final class Simulation {
   /// Translates an address for an access, and tells each step. It changes what a real access would change, so it is for
   /// the end of a run.
   public func explain(_ address: VirtualAddress, _ access: Access) throws(ReplayError) -> [WalkStep] {
-    try processor.cold.explain(address, access)
+    try onMachine { () throws(ReplayError) in try processor.cold.explain(address, access) }
   }
 
   /// The guest's page tables as they are now: each word of each page that the trace calls a table, by physical address,
   /// in the guest's own terms in every mode.
-  public func guestTables() -> [UInt64: UInt64] { processor.cold.guestTables() }
+  public func guestTables() -> [UInt64: UInt64] {
+    do throws(ReplayError) {
+      return try onMachine { () throws(ReplayError) in processor.cold.guestTables() }
+    } catch {
+      preconditionFailure("reading tables cannot fail")
+    }
+  }
 }
 
 /// A processor of any mode. The switch names each concrete type, which is what makes the compiler specialise the loop
@@ -155,4 +185,9 @@ private final class ProcessorBox<MMU: Backend & ~Copyable>: ColdProcessor {
   }
 
   func guestTables() -> [UInt64: UInt64] { processor.guestTables() }
+}
+
+extension ProcessorBox<DirectBackend> {
+  fileprivate func enter(_ host: XenHost) { host.lend(&processor) }
+  fileprivate func leave(_ host: XenHost) { host.takeBack(&processor) }
 }

@@ -201,6 +201,9 @@ public enum CounterTable {
     Column("mmu_update_calls") { $0.mmuUpdateCalls },
     Column("exits_saved") { $0.exitsSaved },
     Column("hypercall_continuations") { $0.hypercallContinuations },
+    Column("balloon_given") { $0.balloonGiven },
+    Column("balloon_taken") { $0.balloonTaken },
+    Column("balloon_retries") { $0.balloonRetries },
   ]
 
   /// Every counter, in the order of the columns.

@@ -192,6 +192,8 @@ extension Command {
       --limit N             stop after N operations
       --jobs N              runs at a time; default: one a processor
       --format NAME         the traces' format (`memlab help convert`) rather than what their first bytes say
+      --quantum N           mode direct: the traces are domains of one machine, 0, 1, 2 …, which take turns of N
+                            operations
       --quiet               no table and no progress
 
     With several runs, --events, --series and --dirty-log write one file a run: MODE, and before it the trace's name if

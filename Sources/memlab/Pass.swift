@@ -55,12 +55,12 @@ struct Pass: Sendable {
     }
   }
 
-  private func source() throws(TraceError) -> OperationSource {
+  func source() throws(TraceError) -> OperationSource {
     if let stream = workload?.stream { return OperationSource(stream) }
     return try OperationSource(path: path, format: command.format)
   }
 
-  private func failure(_ error: any Error) -> Failure {
+  func failure(_ error: any Error) -> Failure {
     switch error {
     case let error as Failure: error
     case let error as TraceError: Failure(error)

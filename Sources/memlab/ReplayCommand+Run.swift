@@ -72,6 +72,12 @@ extension ReplayCommand {
   /// Runs the passes side by side; the outcomes come in the order of traces and modes.
   private func replay(_ passes: [Pass]) throws(Failure) -> [Outcome] {
     let progress = Progress(passes: passes.count, isVisible: !isQuiet && Progress.hasAudience)
+    if let quantum {
+      defer { progress.finish() }
+      return try SharedMachine(passes: passes, quantum: quantum).run {
+        progress.update(pass: $0, operations: $1, fraction: $2)
+      }
+    }
     let results = Mutex([Result<[Outcome], Failure>?](repeating: nil, count: passes.count))
     Threads.forEach(passes.count, jobs: jobs) { index in
       let result: Result<[Outcome], Failure>

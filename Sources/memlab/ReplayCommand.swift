@@ -17,6 +17,8 @@ struct ReplayCommand {
   var dirtyLog: String?
   /// Operations of one row of the series.
   var interval: UInt64?
+  /// The traces are domains of one machine, and take turns of so many operations; nil: each has a machine to itself.
+  var quantum: UInt64?
   var checks: Bool
   var limit: UInt64?
   var jobs: Int
@@ -27,7 +29,7 @@ struct ReplayCommand {
     .value("--mode"), .value("--machine"), .value("--set", repeatable: true), .value("--csv"), .value("--events"),
     .value("--series"), .value("--dirty-log"), .value("--interval"), .flag("--check"), .value("--limit"),
     .value("--jobs"),
-    .value("--format"), .flag("--quiet"),
+    .value("--format"), .flag("--quiet"), .value("--quantum"),
   ]
 
   init(_ words: [String]) throws(Failure) {
@@ -41,6 +43,7 @@ struct ReplayCommand {
     series = arguments.value("--series")
     dirtyLog = arguments.value("--dirty-log")
     interval = try arguments.count("--interval")
+    quantum = try arguments.count("--quantum")
     checks = arguments.has("--check")
     limit = try arguments.count("--limit")
     jobs = Int(clamping: try arguments.count("--jobs") ?? UInt64(Threads.available))
@@ -57,6 +60,9 @@ struct ReplayCommand {
     if series == nil && interval != nil { throw Failure(.usage, "--interval needs --series FILE") }
     if dirtyLog != nil && !settings.logsDirtyPages {
       throw Failure(.usage, "--dirty-log needs --set dirty-log.method=METHOD; see `memlab modes`")
+    }
+    if quantum != nil && modes != [.direct] {
+      throw Failure(.usage, "--quantum needs --mode direct, whose hypervisor has domains")
     }
     let outputs = [csv, events, series, dirtyLog].compactMap(\.self)
     if outputs.count(where: OutputFile.isStandardOutput) > 1 {

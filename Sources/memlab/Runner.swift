@@ -12,7 +12,9 @@ struct Runner {
   private var series = Series()
   private(set) var operations: UInt64 = 0
 
-  init(_ member: Pass.Member, of pass: Pass, guest: TraceHeader.Guest) throws(Failure) {
+  init(
+    _ member: Pass.Member, of pass: Pass, guest: TraceHeader.Guest, on host: XenHost? = nil
+  ) throws(Failure) {
     self.pass = pass
     reports = member.reports
     var configuration = Configuration(mode: member.mode, machine: pass.command.machine, guest: guest)
@@ -21,7 +23,7 @@ struct Runner {
     configuration.recordsEvents = reports.events != nil
     configuration.recordsDirtyRounds = reports.dirtyLog != nil
     do throws(ReplayError) {
-      simulation = try Simulation(configuration)
+      simulation = try Simulation(configuration, on: host)
     } catch {
       throw Failure(.usage, "\(pass.path), mode \(member.mode.rawValue): \(error.message)")
     }

@@ -29,7 +29,7 @@ final class FrameTableTests: XCTestCase {
     mutating func update(_ page: UInt64, _ index: UInt64, _ value: UInt64) -> Int {
       let place = place(page, index)
       do throws(XenError) {
-        if try frames.update(place, value, &cpu, &machine) { machine.flushAllCPUs(&cpu) }
+        if try frames.update(place, value, for: .guest, &cpu, &machine) { machine.flushAllCPUs(&cpu) }
       } catch {
         return -error.rawValue
       }
@@ -37,12 +37,16 @@ final class FrameTableTests: XCTestCase {
     }
     mutating func pin(_ page: UInt64, level: Int) -> Int {
       let frame = frame(page)
-      do throws(XenError) { try frames.pin(frame, level: level, &cpu, &machine) } catch { return -error.rawValue }
+      do throws(XenError) {
+        try frames.pin(frame, level: level, for: .guest, &cpu, &machine)
+      } catch {
+        return -error.rawValue
+      }
       return 0
     }
     mutating func unpin(_ page: UInt64) -> Int {
       let frame = frame(page)
-      do throws(XenError) { try frames.unpin(frame, &machine) } catch { return -error.rawValue }
+      do throws(XenError) { try frames.unpin(frame, for: .guest, &machine) } catch { return -error.rawValue }
       return 0
     }
     /// Type, type count, total count.
@@ -183,7 +187,7 @@ final class FrameTableTests: XCTestCase {
     XCTAssertEqual(domain.update(40, 3, 0x1234), 0)
     XCTAssertEqual(domain.machine.memory.read(domain.place(40, 3)), 0x1234)
     let place = MachineAddress(hypervisor)
-    XCTAssertThrowsError(_ = try domain.frames.update(place, 0, &domain.cpu, &domain.machine))
+    XCTAssertThrowsError(_ = try domain.frames.update(place, 0, for: .guest, &domain.cpu, &domain.machine))
   }
 
   /// XSA-241, 401: a frame gets another type only after a flush since its last use as the old one.

@@ -7,7 +7,7 @@ import XCTest
 /// them. `scripts/update-goldens` writes them anew; a change of one is a decision, and its reason is in the commit.
 final class GoldenTests: XCTestCase {
   /// Counts that no cost or geometry decides, so that a better machine description changes nothing here.
-  private static let columns = [
+  static let columns = [
     "operations", "accesses", "translations", "true_faults", "hidden_fill", "hidden_trace", "hidden_dirty",
     "hidden_host", "hidden_other", "exit_fault", "exit_cr3", "exit_invlpg", "exit_hypercall", "exit_other",
     "hypercalls",

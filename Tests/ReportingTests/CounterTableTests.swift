@@ -37,7 +37,8 @@ final class CounterTableTests: XCTestCase {
       guest_write_backs,guest_moved_pages,itlb_l1_misses,dtlb_l1_misses,tlb_refills,tlb_invalid,tlb_modified,\
       refill_refs,tlb_probes,tlb_random_writes,tlb_indexed_writes,hidden_refills,\
       wp_flips,wp_flips_back,frames_copied,\
-      mmu_update_calls,exits_saved,hypercall_continuations
+      mmu_update_calls,exits_saved,hypercall_continuations,\
+      balloon_given,balloon_taken,balloon_retries
 
       """)
   }

@@ -198,6 +198,10 @@ public struct Counters: Hashable, Sendable {
   /// Hypercalls that asked for changes of entries, and the exits that were saved by asking for several at once.
   public var mmuUpdateCalls: UInt64 = 0
   public var exitsSaved: UInt64 = 0
+  /// Frames that the balloon driver gave back, and got again, and its tries that got nothing, or not enough.
+  public var balloonGiven: UInt64 = 0
+  public var balloonTaken: UInt64 = 0
+  public var balloonRetries: UInt64 = 0
   /// Times that a hypercall was interrupted and continued.
   public var hypercallContinuations: UInt64 = 0
 

@@ -103,6 +103,12 @@ protocol Backend: ~Copyable {
   /// What the hypervisor books of a machine frame; nil if it keeps no such books.
   func account(of frame: MPN) -> FrameAccount?
 
+  /// The guest's balloon driver: all TLBs are flushed; frames behind pages are given back, or asked for. The latter two
+  /// return how many.
+  mutating func flushTLBs(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
+  mutating func giveBack(_ pages: [PPN], _ cpu: inout VirtualCPU, _ machine: inout MachineState) -> Int
+  mutating func populate(_ pages: [PPN], _ cpu: inout VirtualCPU, _ machine: inout MachineState) -> Int
+
   /// The replay has ended.
   mutating func finish(_ machine: inout MachineState)
 
@@ -178,6 +184,12 @@ extension Backend where Self: ~Copyable {
   mutating func settle(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 
   func emulatesStore(to address: PhysicalAddress, _ machine: inout MachineState) -> Bool { false }
+
+  mutating func flushTLBs(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  mutating func giveBack(_ pages: [PPN], _ cpu: inout VirtualCPU, _ machine: inout MachineState) -> Int { 0 }
+
+  mutating func populate(_ pages: [PPN], _ cpu: inout VirtualCPU, _ machine: inout MachineState) -> Int { 0 }
 
   /// A hypervisor that has no such call: an exit, and -ENOSYS.
   mutating func hypercall(

@@ -72,6 +72,27 @@ extension Processor: KernelPort where MMU: ~Copyable {
     machine.contents?[frame] = version
   }
 
+  mutating func scrub(_ page: PPN) throws(ReplayError) {
+    try clear(page)
+    // A former table's words are all that the machine's memory holds.
+    machine.memory.clear(machine.physmap.machine(page))
+  }
+
+  mutating func flushTLBs() throws(ReplayError) {
+    oracle?.invalidated(.allContexts, cpus.running.index)
+    backend.flushTLBs(&cpus.running, &machine)
+  }
+
+  mutating func giveBack(_ pages: [PPN]) throws(ReplayError) -> Int {
+    backend.giveBack(pages, &cpus.running, &machine)
+  }
+
+  mutating func populate(_ pages: [PPN]) throws(ReplayError) -> Int {
+    backend.populate(pages, &cpus.running, &machine)
+  }
+
+  var now: UInt64 { machine.operation }
+
   mutating func count(_ counter: WritableKeyPath<Counters, UInt64>, _ number: UInt64) {
     machine.counters[keyPath: counter] += number
   }
@@ -140,7 +161,8 @@ extension Processor where MMU: ~Copyable {
     let pcids: UInt64 = 1 << UInt64(description.softwareTLB?.contextBits ?? 12)
     kernel = GuestKernel(settings, frames: machine.ramPages, pcids: pcids)
     if oracle != nil {
-      machine.contents = FrameContents()
+      // Other domains' frames have contents too.
+      if machine.contents == nil { machine.contents = FrameContents() }
       contents = ProcessContents()
     }
     let root = try withKernel { (kernel, port) throws(ReplayError) in try kernel.boot(&port) }
@@ -151,7 +173,11 @@ extension Processor where MMU: ~Copyable {
   mutating func isRepaired(_ fault: PageFault) throws(ReplayError) -> Bool {
     // The kernel's own accesses must not fault, and nobody mends it if they do.
     guard kernel != nil else { return false }
-    if try withKernel({ (kernel, port) throws(ReplayError) in try kernel.handle(fault, &port) }) { return true }
+    let isRepaired = try withKernel { (kernel, port) throws(ReplayError) in
+      if MMU.takesHypercalls { try kernel.runBalloon(&port) }
+      return try kernel.handle(fault, &port)
+    }
+    if isRepaired { return true }
     machine.counters.guestSignals += 1
     var event = Event(operation: machine.operation, cpu: cpus.running.index, kind: .signal, cause: "SIGSEGV")
     event.virtual = fault.address
@@ -166,8 +192,10 @@ extension Processor where MMU: ~Copyable {
     let word = words.first ?? 0
     let address = operation.address
     try withKernel { (kernel, port) throws(ReplayError) in
+      if MMU.takesHypercalls { try kernel.runBalloon(&port) }
       switch operation.kind {
       case .switchProcess: try kernel.run(address, &port)
+      case .balloon: if MMU.takesHypercalls { try kernel.setTarget(address, &port) }
       case .fork: try kernel.fork(address, word, &port)
       case .exec: try kernel.exec(address, &port)
       case .exit: try kernel.exit(address, &port)

@@ -14,7 +14,8 @@ extension Processor where MMU: ~Copyable {
   /// Carries out an operation that is not a plain access.
   @inline(never)
   mutating func carryOut(_ operation: Operation, _ batch: OperationBatch) throws(ReplayError) {
-    if machine.guest == .process && operation.kind.isKernels {
+    // Another domain has a kernel of its own.
+    if machine.guest == .process && operation.kind.isKernels && !(operation.kind == .hypercall && vm != 0) {
       throw error("'\(operation.kind)' in a process trace, whose kernel is modelled")
     }
     let payload = Int(operation.payload)
@@ -42,8 +43,10 @@ extension Processor where MMU: ~Copyable {
     case .vm: try runVM(operation.address)
     case .ram: try setRAM(operation.address)
     case .hypercall: try hypercall(batch.strings[payload])
-    case .balloon, .content, .dma: throw unsupported("'\(operation.kind)'")
-    case .switchProcess, .fork, .exec, .exit, .map, .unmap, .protect, .discard, .remap:
+    case .content, .dma: throw unsupported("'\(operation.kind)'")
+    case .balloon where MMU.hasHypervisor && !MMU.takesHypercalls:
+      throw unsupported("'balloon' under other hypervisors than direct paging's")
+    case .switchProcess, .fork, .exec, .exit, .map, .unmap, .protect, .discard, .remap, .balloon:
       guard machine.guest == .process else { throw error("'\(operation.kind)', which is for process traces") }
       try carryOutProcess(operation, batch)
     }

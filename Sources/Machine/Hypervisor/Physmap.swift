@@ -7,10 +7,12 @@ internal import Paging
 /// be given another frame later. On a bare machine the two spaces are one.
 struct Physmap {
   let isIdentity: Bool
+  /// Whose physical memory it is.
+  let domain: DomainID
+  /// Machine memory, which other domains may share.
+  var regions = MachineRegions()
   /// Machine region of each physical region in use.
   private var machineRegions: [UInt64: UInt64] = [:]
-  /// Physical region of each machine region, nil for the hypervisor's own.
-  private var physicalRegions: [UInt64?] = []
   /// The pair of regions used last.
   private var latest: (physical: UInt64, machine: UInt64) = (.max, 0)
   /// The frames of pages that have not the one in their region any more, nil: none; and the inverse.
@@ -18,40 +20,29 @@ struct Physmap {
   private var movedFrames: [MPN: PPN?] = [:]
   /// The 2 MiB and the 1 GiB that have such a page.
   private var movedRegions: [PageSize: Set<UInt64>] = [:]
-  private var freeFrames: [MPN] = []
-  private var nextFrame: UInt64 = 0
-  /// Free frames for tables larger than a page.
-  private var block: Range<UInt64> = 0..<0
   /// Frames that the hypervisor holds for itself, or gave to pages that had another.
   private(set) var ownFrames: UInt64 = 0
   private(set) var ownFramesPeak: UInt64 = 0
 
-  private static var regionShift: UInt64 { 18 }
-
   /// What P2M has for a page that the guest has given back: no frame of any machine (`INVALID_P2M_ENTRY`).
   static var noFrame: MPN { MPN(0xff_ffff_ffff) }
 
-  init(isIdentity: Bool) {
+  init(isIdentity: Bool, of domain: DomainID = .guest) {
     self.isIdentity = isIdentity
-    if !isIdentity { nextFrame = claimRegion() << Self.regionShift }
-  }
-
-  private mutating func claimRegion(for physical: UInt64? = nil) -> UInt64 {
-    physicalRegions.append(physical)
-    return UInt64(physicalRegions.count - 1)
+    self.domain = domain
   }
 
   /// The machine page behind a physical page.
   mutating func machine(_ page: PPN) -> MPN {
     if isIdentity { return MPN(page.raw) }
     if !movedPages.isEmpty, let moved = movedPages[page] { return moved ?? Self.noFrame }
-    let region = page.raw >> Self.regionShift
+    let region = page.raw >> MachineRegions.shift
     if region != latest.physical {
-      let machine = machineRegions[region] ?? claimRegion(for: region)
+      let machine = machineRegions[region] ?? regions.claim(.init(domain: domain, number: region))
       machineRegions[region] = machine
       latest = (region, machine)
     }
-    return MPN(latest.machine << Self.regionShift | page.raw & (1 << Self.regionShift - 1))
+    return MPN(latest.machine << MachineRegions.shift | page.raw & (1 << MachineRegions.shift - 1))
   }
 
   /// The machine address behind a physical address.
@@ -81,15 +72,14 @@ struct Physmap {
     return builtPage(page)
   }
 
-  /// The physical page that a machine page backed at first, nil for the hypervisor's own frames.
+  /// The physical page that a machine page backed at first, nil for the hypervisor's own frames and other domains'.
   func builtPage(_ page: MPN) -> PPN? {
-    let region = page.raw >> Self.regionShift
-    guard region < UInt64(physicalRegions.count), let physical = physicalRegions[Int(region)] else { return nil }
-    return PPN(physical << Self.regionShift | page.raw & (1 << Self.regionShift - 1))
+    guard let region = regions.region(of: page), region.domain == domain else { return nil }
+    return region.page(page)
   }
 
   /// Whether a machine page is memory of any kind, or of a device.
-  func isMemory(_ page: MPN) -> Bool { isIdentity || page.raw >> Self.regionShift < UInt64(physicalRegions.count) }
+  func isMemory(_ page: MPN) -> Bool { isIdentity || regions.isMemory(page) }
 
   /// A frame is the guest's no more: its page has none.
   mutating func remove(_ frame: MPN) {
@@ -109,35 +99,18 @@ struct Physmap {
   }
 
   /// A machine frame for the hypervisor itself; its contents are whatever they were.
-  mutating func allocateFrame() -> MPN {
-    ownFrames += 1
-    ownFramesPeak = max(ownFramesPeak, ownFrames)
-    if let frame = freeFrames.popLast() { return frame }
-    let frame = nextFrame
-    nextFrame += 1
-    if nextFrame & (1 << Self.regionShift - 1) == 0 { nextFrame = claimRegion() << Self.regionShift }
-    return MPN(frame)
-  }
+  mutating func allocateFrame() -> MPN { allocateFrames(1) }
 
   /// Frames in a row for a table larger than a page, aligned to its size; `count` is a power of two.
   mutating func allocateFrames(_ count: UInt64) -> MPN {
-    if count == 1 { return allocateFrame() }
     ownFrames += count
     ownFramesPeak = max(ownFramesPeak, ownFrames)
-    var first = (block.lowerBound + count - 1) / count * count
-    if first + count > block.upperBound {
-      first = claimRegion() << Self.regionShift
-      var end = first + (1 << Self.regionShift)
-      while end < first + count { end = (claimRegion() + 1) << Self.regionShift }
-      block = first..<end
-    }
-    block = first + count..<block.upperBound
-    return MPN(first)
+    return regions.allocate(count)
   }
 
   /// Takes a frame back.
   mutating func free(_ frame: MPN) {
     ownFrames -= 1
-    freeFrames.append(frame)
+    regions.free(frame)
   }
 }

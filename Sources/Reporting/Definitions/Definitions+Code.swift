@@ -32,6 +32,7 @@ extension Definitions {
     ("exit", "Sources/Machine/Accounting/Tolls.swift"),
     ("monitor_", "Sources/Machine/Hardware/Processor+Monitor.swift"),
     ("hypercalls", "Sources/Machine/Backends/Direct/DirectBackend+Hypercalls.swift"),
+    ("balloon_", "Sources/Machine/Guest/Kernel/GuestKernel+Balloon.swift"),
     ("mmu_", "Sources/Machine/Backends/Direct/DirectBackend+Hypercalls.swift"),
     ("guest_", "Sources/Machine/Guest/Kernel"),
     ("guest_pte_writes", "Sources/Machine/Hardware/Processor+Tables.swift"),

@@ -9,26 +9,39 @@ struct Attack: ~Copyable {
   var cpu: VirtualCPU
   /// Frames that the attacker knows of, its own first.
   private(set) var frames: [MPN] = []
-  private let victim = DomainID(1)
+  private let victim = DomainID(8)
   private var victims: [MPN] = []
 
   static var ownPages: UInt64 { 20 }
   private static let mark: UInt64 = 0x1337_1337_1337_1337
 
   init() {
-    machine = MachineState(Configuration(mode: .direct, machine: .roomy, guest: .scenario))
+    self.init(.guest, on: nil)
+    buildVictim()
+    frames += victims
+  }
+
+  /// On a machine that others attack too.
+  init(_ domain: DomainID, on host: XenHost?) {
+    var configuration = Configuration(mode: .direct, machine: .roomy, guest: .scenario)
+    configuration.domain = domain
+    machine = MachineState(configuration)
     machine.ramPages = Self.ownPages
     backend = DirectBackend(&machine)
     cpu = VirtualCPU(index: 0, machine)
     cpu.setHardwareControls(
       PagingControls(cpu.registers, maxPhysicalAddressBits: 52, hasHugePages: true, alignmentCheckFlag: true))
+    host?.join(&backend, domain)
+    host?.lend(&backend, &machine, &cpu)
     frames = (0..<Self.ownPages).map { machine.physmap.machine(PPN($0)) }
-    buildVictim()
-    frames += victims
     // A device, Xen's own, and what is no memory at all.
     frames += [machine.physmap.machine(PPN(Self.ownPages + 3)), machine.physmap.allocateFrame(), MPN(0xff_ffff_ffff)]
     buildAttacker()
+    host?.takeBack(&backend, &machine)
   }
+
+  /// It hears of frames of others.
+  mutating func learn(_ others: [MPN]) { frames += others }
 
   private mutating func buildVictim() {
     backend.xen.domains[victim] = Xen.Domain(maximum: 8)
@@ -56,8 +69,8 @@ struct Attack: ~Copyable {
     machine.memory.write(frames[Int(page)].entryAddress(index: index), frames[Int(target)].address.raw | flags)
   }
 
-  mutating func call(_ call: Hypercall, from domain: DomainID = .guest) -> HypercallResult {
-    backend.xen.call(call, from: domain, &cpu, &machine)
+  mutating func call(_ call: Hypercall, from domain: DomainID? = nil) -> HypercallResult {
+    backend.xen.call(call, from: domain ?? machine.domain, &cpu, &machine)
   }
 
   /// Carries one step out. Returns what must not be, nil if all is well.
@@ -74,11 +87,15 @@ struct Attack: ~Copyable {
     return checksAll ? backend.xen.violatedInvariant(machine) ?? victimProblem() : nil
   }
 
-  /// An access by the tables that CR3 has, through the TLB: the frame that it reaches must be the attacker's.
   private mutating func touch(_ dice: inout SplitMix64) -> String? {
-    guard backend.xen.domains[.guest]?.bases[0] != nil else { return nil }
+    guard backend.xen.domains[machine.domain]?.bases[0] != nil else { return nil }
     let address = randomAddress(&dice)
-    let access = Access(dice.oneIn(2) ? AccessKind.store : .load, user: true)
+    return reach(address, dice.oneIn(2) ? .store : .load)
+  }
+
+  /// An access by the tables that CR3 has, through the TLB: the frame that it reaches must be the attacker's.
+  mutating func reach(_ address: VirtualAddress, _ kind: AccessKind) -> String? {
+    let access = Access(kind, user: true)
     let entry = cpu.lookUpFirst(address.page.raw, access)
     if entry & access.bit != 0 { return problem(TLBData.frame(entry, of: address.page), access) }
     cpu.dropAfterFault(address)
@@ -88,8 +105,8 @@ struct Attack: ~Copyable {
   }
 
   private func problem(_ frame: MPN, _ access: Access) -> String? {
-    if backend.xen.frames.isDevice(frame, machine) { return nil }
-    guard backend.xen.frames.isOwned(frame, machine) else {
+    if backend.xen.frames.deviceOwner(of: frame, machine) == machine.domain { return nil }
+    guard backend.xen.frames.isOwned(frame, by: machine.domain, machine) else {
       // What it gave back may still be in its TLB, until somebody else gets it.
       if backend.xen.frames.owner(of: frame, machine) == nil && backend.xen.frames.heap.contains(frame) { return nil }
       return "an access reached frame \(String(frame.raw, radix: 16)), which is another's"
@@ -97,11 +114,11 @@ struct Attack: ~Copyable {
     return access.isStore && backend.xen.frames[frame].isTable ? "a store reached a page table" : nil
   }
 
-  private func staleRight() -> String? {
+  func staleRight() -> String? {
     for entry in cpu.data.entries() where entry.data & TLBData.allowed != 0 {
       let frame = TLBData.frame(entry.data)
       if entry.data & TLBData.stores != 0 && backend.xen.frames[frame].isTable { return "a TLB entry to write a table" }
-      if let owner = backend.xen.frames.owner(of: frame, machine), owner != .guest {
+      if let owner = backend.xen.frames.owner(of: frame, machine), owner != machine.domain {
         return "a TLB entry for a frame of domain \(owner.raw)"
       }
     }
@@ -112,7 +129,8 @@ struct Attack: ~Copyable {
     for frame in victims where !backend.xen.frames.isOwned(frame, by: victim, machine) {
       return "a victim's frame is gone"
     }
-    for page in [0, 5] where machine.memory.read(victims[page].entryAddress(index: 1)) != Self.mark {
+    for page in [0, 5] where !victims.isEmpty && machine.memory.read(victims[page].entryAddress(index: 1)) != Self.mark
+    {
       return "the victim's page \(page) was written to"
     }
     return nil
@@ -128,13 +146,22 @@ struct Attack: ~Copyable {
       }
       if let problem = backend.xen.violatedInvariant(machine) { return "interrupted: \(problem)" }
     }
+    let owned = frames.filter { backend.xen.frames.isOwned($0, by: machine.domain, machine) }
     _ = call(.destroy)
-    for frame in backend.xen.frames.known where !victims.contains(frame) {
-      let state = backend.xen.frames[frame]
-      if !state.isUnused { return "frame \(String(frame.raw, radix: 16)) keeps \(state)" }
-      if backend.xen.frames.owner(of: frame, machine) != nil {
-        return "frame \(String(frame.raw, radix: 16)) has an owner"
+    // Others go on.
+    backend.xen.leavesInterrupted = false
+    backend.xen.frames.interruptInterval = nil
+    if backend.xen.frames.pages(of: machine.domain, machine) != 0 { return "the domain has frames" }
+    for frame in owned {
+      for index in 0..<512 where machine.memory.read(frame.entryAddress(index: index)) != 0 {
+        return "frame \(String(frame.raw, radix: 16)) is not scrubbed"
       }
+    }
+    for frame in backend.xen.frames.known {
+      let state = backend.xen.frames[frame]
+      let owner = backend.xen.frames.owner(of: frame, machine)
+      if owner == nil && !state.isUnused { return "frame \(String(frame.raw, radix: 16)) keeps \(state)" }
+      if owner == machine.domain { return "frame \(String(frame.raw, radix: 16)) is still the domain's" }
     }
     return backend.xen.violatedInvariant(machine) ?? victimProblem()
   }
@@ -164,7 +191,7 @@ extension Attack {
   }
 
   fileprivate func randomDomain(_ dice: inout SplitMix64) -> DomainID {
-    dice.oneIn(12) ? dice.pick([.guest, DomainID(1), DomainID(9), .io, .xen]) : .oneself
+    dice.oneIn(12) ? dice.pick([.guest, DomainID(1), DomainID(8), DomainID(9), .io, .xen]) : .oneself
   }
 
   fileprivate func randomCall(_ dice: inout SplitMix64, isNested: Bool) -> Hypercall {

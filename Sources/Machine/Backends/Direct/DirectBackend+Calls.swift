@@ -12,9 +12,12 @@ extension DirectBackend {
   ) throws(ReplayError) -> [TableStore] {
     registerAnnounced(&cpu, &machine)
     settle(&cpu, &machine)
-    let domain = DomainID(UInt16(truncatingIfNeeded: vm))
-    if xen.domains[domain] == nil && domain != .guest {
+    let domain = vm == 0 ? machine.domain : DomainID(UInt16(truncatingIfNeeded: vm))
+    if xen.domains[domain] == nil && domain != machine.domain {
       xen.domains[domain] = Xen.Domain(maximum: Self.otherDomainsFrames)
+    }
+    if vm != 0, let other = xen.domains[domain], other.maximum == nil {
+      throw ReplayError(operation: machine.operation, message: "vm \(vm), a domain with a trace of its own")
     }
     let (call, expected) = try parse(text, domain, &machine)
     let root = cpu.root
@@ -41,7 +44,7 @@ extension DirectBackend {
     var frames: [HypercallParser.Page: MPN] = [:]
     for page in HypercallParser.pages(in: text, domain: domain) where page.page.raw < 1 << 40 {
       frames[page] =
-        page.domain == .guest ? machine.physmap.machine(page.page) : xen.domains[page.domain]?.pages[page.page]
+        page.domain == machine.domain ? machine.physmap.machine(page.page) : xen.domains[page.domain]?.pages[page.page]
     }
     do throws(HypercallParser.Problem) {
       return try HypercallParser(domain: domain, frames: frames).parse(text)
@@ -51,7 +54,7 @@ extension DirectBackend {
   }
 
   /// The caller keeps its P2M: what it was given is behind the pages that it named, if they had no frame.
-  private mutating func takeFrames(
+  mutating func takeFrames(
     _ frames: [MPN], for call: Hypercall, _ domain: DomainID, _ machine: inout MachineState
   ) {
     let pages: [PPN]
@@ -61,7 +64,7 @@ extension DirectBackend {
     default: return
     }
     for (page, frame) in zip(pages, frames) {
-      if domain != .guest {
+      if domain != machine.domain {
         xen.domains[domain]?.pages[page] = frame
       } else if machine.physmap.machine(page) == Physmap.noFrame {
         machine.physmap.put(frame, behind: page)
@@ -113,11 +116,11 @@ extension DirectBackend {
     port.reverseMap.insert(place, of: page)
   }
 
-  private func book(
+  private mutating func book(
     _ text: String, _ result: HypercallResult, _ domain: DomainID, _ machine: inout MachineState, _ cpu: Int
   ) {
     machine.counters.hypercalls += 1
-    machine.counters.hypercallContinuations = xen.continuations
+    machine.counters.hypercallContinuations += xen.takeContinuations()
     machine.counters.exitHypercall += 1
     machine.counters.cycles.hypercall += machine.description.costs.hypercall
     var event = Event(operation: machine.operation, cpu: cpu, kind: .hypercall, cause: text)

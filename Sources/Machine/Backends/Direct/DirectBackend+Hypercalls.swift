@@ -1,21 +1,21 @@
 internal import Paging
 
 extension DirectBackend {
-  /// Books a hypercall. `page` is what it names, by physical address.
-  func countHypercall(
-    _ name: String, _ address: PhysicalAddress?, _ value: UInt64?, _ failure: XenError?,
+  /// Books a hypercall. `address` is what it names, by physical address; `returned`, what it returned if it went well.
+  mutating func countHypercall(
+    _ name: String, _ address: PhysicalAddress?, _ value: UInt64?, _ failure: XenError?, returned: Int = 0,
     _ machine: inout MachineState, _ cpu: Int
   ) {
     guard !isBuilding else { return }
     machine.counters.hypercalls += 1
     machine.counters.exitHypercall += 1
-    machine.counters.hypercallContinuations = xen.continuations
+    machine.counters.hypercallContinuations += xen.takeContinuations()
     machine.counters.cycles.hypercall += machine.description.costs.hypercall
     guard machine.log.recordsEvents else { return }
     var event = Event(operation: machine.operation, cpu: cpu, kind: .hypercall, cause: name)
     event.physical = address
     event.value = value
-    event.result = failure?.result ?? "0"
+    event.result = failure?.result ?? String(returned)
     machine.log.append(event)
   }
 
@@ -31,7 +31,7 @@ extension DirectBackend {
     settle(&cpu, &machine)
     var failure: XenError?
     do throws(XenError) {
-      try xen.pin(machine.physmap.machine(page), level: level, for: .guest, &cpu, &machine)
+      try xen.pin(machine.physmap.machine(page), level: level, for: machine.domain, &cpu, &machine)
     } catch {
       failure = error
     }
@@ -47,7 +47,7 @@ extension DirectBackend {
     let frame = machine.physmap.machine(page)
     guard xen.frames[frame].isPinned else { return }
     var failure: XenError?
-    do throws(XenError) { try xen.frames.unpin(frame, &machine) } catch { failure = error }
+    do throws(XenError) { try xen.frames.unpin(frame, for: machine.domain, &machine) } catch { failure = error }
     countHypercall("mmuext_op unpin_table", page.address, nil, failure, &machine, cpu.index)
   }
 
@@ -59,13 +59,13 @@ extension DirectBackend {
     let frame = machine.physmap.machine(page)
     if !xen.frames[frame].isPinned { pin(page, level: 4, &cpu, &machine) }
     var failure: XenError?
-    do throws(XenError) { try xen.loadBase(frame, for: .guest, &cpu, &machine) } catch { failure = error }
+    do throws(XenError) { try xen.loadBase(frame, for: machine.domain, &cpu, &machine) } catch { failure = error }
     countHypercall("mmuext_op new_baseptr", page.address, nil, failure, &machine, cpu.index)
     if let failure {
       machine.diverge(
         expected: "Xen to take \(page.address.hexadecimal) as base table", found: "error \(failure.result)")
     }
-    cpu.root = xen.domains[.guest]?.bases[cpu.index] ?? frame
+    cpu.root = xen.domains[machine.domain]?.bases[cpu.index] ?? frame
   }
 }
 

@@ -119,7 +119,7 @@ extension DirectBackend {
       preconditionFailure("a leaf at level \(level)")
     }
     let table = machine.allocateTable()
-    xen.frames.setExtra(table, true)
+    xen.frames.setExtra(table, of: machine.domain, true)
     port.setSplit(table, at: place)
     // PAT is bit 12 in a large leaf, bit 7 in a small one, where a large one has PS.
     let isSmall = part == .small
@@ -161,10 +161,11 @@ extension DirectBackend {
       forget(PageTableEntry(machine.memory.read(place)), level: level, at: place, &machine)
     }
     if xen.frames[table].isUnused {
-      xen.frames.setExtra(table, false)
+      xen.frames.setExtra(table, of: machine.domain, false)
       machine.physmap.free(table)
     } else {
       // The guest has linked it elsewhere by itself.
+      xen.frames.noteExtra(of: machine.domain, false)
       xen.frames.release(table, &machine)
     }
   }

@@ -45,7 +45,7 @@ extension DirectBackend {
     return tried
   }
 
-  private func countAsked(
+  private mutating func countAsked(
     _ first: UpdateQueue.Request, _ count: Int, _ failure: XenError?, _ machine: inout MachineState, _ cpu: Int
   ) {
     if !isBuilding {

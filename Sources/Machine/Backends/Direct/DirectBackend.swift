@@ -17,6 +17,7 @@ struct DirectBackend: Backend, ~Copyable {
 
   init(_ machine: inout MachineState) {
     let interval = machine.settings.direct.interruptInterval
+    xen.frames.reserve = machine.settings.direct.spareFrames
     if interval > 0 { xen.frames.armInterrupt(after: interval) }
   }
 

@@ -41,6 +41,8 @@ struct Frame: BitwiseCopyable {
   }
 
   var owner = Owner.built
+  /// Of a frame that is nobody's: in whose TLBs it may still be.
+  var former = DomainID.guest
   /// The owner has given it back: it is free once nobody holds it (the allocated flag is clear).
   var isReleased = false
   /// Kept when the type count falls to 0, until another type is asked for.
@@ -57,7 +59,7 @@ struct Frame: BitwiseCopyable {
   var typeCount: UInt32 = 0
   /// All references but the domain's ownership: mappings, pin, base uses.
   var totalCount: UInt32 = 0
-  /// ``MachineState/flushClock`` when the last type reference was dropped, or the frame was freed.
+  /// ``MachineState/flushClock``, the owner's or the former one's, when the last type reference was dropped, or the frame was freed.
   var droppedAt: UInt64 = 0
 
   /// Is a page table at present.

@@ -27,8 +27,8 @@ extension FrameTable {
     }
     if isDevice(entry.frame, machine) || !machine.physmap.isMemory(entry.frame) {
       if entry.frame.raw == Self.frameMask >> 12 { throw .invalid }
-      // The guest of the trace has the right to all of its devices.
-      guard isDevice(entry.frame, machine), domain == .guest else { throw .notPermitted }
+      // A domain has the right to all of its own devices, and to no other's.
+      guard deviceOwner(of: entry.frame, machine) == domain else { throw .notPermitted }
       return
     }
     guard isOwned(entry.frame, by: pages, machine), self[entry.frame].totalCount < .max else { throw .busy }
@@ -76,7 +76,7 @@ extension FrameTable {
   /// and D that the entry has are kept. Returns whether every CPU must be flushed, as after a change above level 1.
   mutating func update(
     _ place: MachineAddress, _ value: UInt64, keeping: Bool = false, pages: DomainID? = nil,
-    for domain: DomainID = .guest, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+    for domain: DomainID, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) throws(XenError) -> Bool {
     let frame = place.page
     guard isOwned(frame, by: domain, machine) else { throw .invalid }

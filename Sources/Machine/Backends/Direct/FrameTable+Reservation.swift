@@ -4,8 +4,7 @@ internal import Paging
 extension FrameTable {
   /// Frames that a domain has, by what it was built with.
   func pages(of domain: DomainID, _ machine: borrowing MachineState) -> UInt64 {
-    let built = domain == .guest ? Int(machine.ramPages) : 0
-    return UInt64(built + (gained[domain] ?? 0))
+    UInt64(Int(builtPages(domain, machine)) + (gained[domain] ?? 0))
   }
 
   /// `decrease_reservation` of one frame. It is reported as done even where references keep it.
@@ -21,8 +20,11 @@ extension FrameTable {
   }
 
   /// The domain is gone: pins and what an interrupted call holds go, and every frame, once nobody has a reference.
+  /// What it held is scrubbed before another domain gets it.
   mutating func destroy(_ domain: DomainID, bases: [MPN], _ machine: inout MachineState) {
-    abandonInterrupted(&machine)
+    dying = domain
+    defer { dying = nil }
+    abandonInterrupted(by: domain, &machine)
     for base in bases { put(base, &machine) }
     for frame in known where self[frame].isPinned && isOwned(frame, by: domain, machine) {
       do throws(XenError) { try unpin(frame, for: domain, &machine) } catch {
@@ -31,6 +33,12 @@ extension FrameTable {
     }
     for frame in known where isOwned(frame, by: domain, machine) && !self[frame].isReleased {
       release(frame, &machine)
+    }
+    // And those that nothing has ever happened to.
+    for frames in machine.physmap.regions.frames(of: domain) {
+      for number in frames where isOwned(MPN(number), by: domain, machine) && !self[MPN(number)].isReleased {
+        release(MPN(number), &machine)
+      }
     }
   }
 }

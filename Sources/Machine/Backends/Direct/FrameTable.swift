@@ -11,8 +11,18 @@ struct FrameTable: ~Copyable {
   private var isKnown = PageMap<Bool>()
   /// Frames that each domain owns beyond those that it was built with (fewer: negative).
   private(set) var gained: [DomainID: Int] = [:]
+  /// Those among them that are outside of its RAM, for its port.
+  private(set) var extras: [DomainID: Int] = [:]
   /// Frames that are free, those freed last at the end.
   private(set) var heap: [MPN] = []
+  /// Pages of RAM that the domains were built with that do not run now.
+  var built: [DomainID: UInt64] = [:]
+  /// ``MachineState/flushClock`` of the domains that do not run now.
+  var clocks: [DomainID: UInt64] = [:]
+  /// Those among them that must flush all of their CPUs before they run again.
+  var owedFlushes: Set<DomainID> = []
+  /// The domain that is being destroyed: what it had is scrubbed.
+  var dying: DomainID?
   /// Frames that may still be taken from the machine beyond those in the heap.
   var reserve = UInt64.max
   /// The kernel runs in ring 3, where US says nothing of it: entries are adjusted, and Xen has slots of its own.
@@ -51,29 +61,47 @@ struct FrameTable: ~Copyable {
     // The table's index has 40 bits.
     guard frame.raw >> 40 == 0 else { return nil }
     let owner = self[frame].owner
-    guard owner == .built else { return owner.domain }
-    guard let page = machine.physmap.builtPage(frame), !machine.isDevice(page) else { return nil }
-    return .guest
+    return owner == .built ? builder(of: frame, machine) : owner.domain
   }
 
-  func isOwned(_ frame: MPN, by domain: DomainID = .guest, _ machine: borrowing MachineState) -> Bool {
+  func isOwned(_ frame: MPN, by domain: DomainID, _ machine: borrowing MachineState) -> Bool {
     owner(of: frame, machine) == domain
   }
 
-  /// Whether a frame is memory of a device.
-  func isDevice(_ frame: MPN, _ machine: borrowing MachineState) -> Bool {
-    guard frame.raw >> 40 == 0, self[frame].owner == .built, let page = machine.physmap.builtPage(frame) else {
-      return false
-    }
-    return machine.isDevice(page)
+  /// Pages of RAM that a domain was built with.
+  func builtPages(_ domain: DomainID, _ machine: borrowing MachineState) -> UInt64 {
+    domain == machine.domain ? machine.ramPages : built[domain] ?? 0
   }
+
+  /// The domain that was built with a frame, nil for what is nobody's RAM.
+  func builder(of frame: MPN, _ machine: borrowing MachineState) -> DomainID? {
+    guard let region = machine.physmap.regions.region(of: frame) else { return nil }
+    return region.page(frame).raw < builtPages(region.domain, machine) ? region.domain : nil
+  }
+
+  /// The domain that has the device whose memory a frame is, nil if it is no device's.
+  func deviceOwner(of frame: MPN, _ machine: borrowing MachineState) -> DomainID? {
+    guard frame.raw >> 40 == 0, self[frame].owner == .built,
+      let region = machine.physmap.regions.region(of: frame)
+    else { return nil }
+    return region.page(frame).raw < builtPages(region.domain, machine) ? nil : region.domain
+  }
+
+  /// Whether a frame is memory of a device.
+  func isDevice(_ frame: MPN, _ machine: borrowing MachineState) -> Bool { deviceOwner(of: frame, machine) != nil }
 
   /// Gives a frame that nobody has to a domain. Whoever had it before may have it in a TLB: that is flushed before.
   mutating func assign(
     _ frame: MPN, to domain: DomainID, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) {
     let old = self[frame]
-    if old.owner == .nobody && old.droppedAt == machine.flushClock { machine.flushAllCPUs(&cpu) }
+    if old.owner == .nobody {
+      if old.former != machine.domain {
+        if old.droppedAt == clocks[old.former] { owedFlushes.insert(old.former) }
+      } else if old.droppedAt == machine.flushClock {
+        machine.flushAllCPUs(&cpu)
+      }
+    }
     set(frame, Frame())
     change(frame) { $0.owner = .domain(domain) }
     gained[domain, default: 0] += 1
@@ -106,23 +134,34 @@ struct FrameTable: ~Copyable {
   private mutating func free(_ frame: MPN, _ machine: inout MachineState) {
     guard let domain = owner(of: frame, machine) else { return }
     gained[domain, default: 0] -= 1
-    let clock = machine.flushClock
+    // A domain without a trace of its own has no CPU but the one that makes its hypercalls.
+    let isAway = domain != machine.domain && clocks[domain] != nil
+    let clock = isAway ? clocks[domain] ?? 0 : machine.flushClock
+    let former = isAway ? domain : machine.domain
     set(frame, Frame())
     change(frame) {
       $0.owner = .nobody
+      $0.former = former
       $0.droppedAt = clock
+    }
+    if domain == dying {
+      machine.memory.clear(frame)
+      machine.contents?[frame] = 0
     }
     if notesTables, let page = machine.physmap.physical(frame) { freedPages.append(page) }
     machine.physmap.remove(frame)
     heap.append(frame)
   }
 
-  /// A frame of the hypervisor's becomes one of the guest's that no trace names, or is taken back.
-  mutating func setExtra(_ frame: MPN, _ isOwned: Bool) {
+  /// A frame of the hypervisor's becomes one of a domain's that no trace names, or is taken back.
+  mutating func setExtra(_ frame: MPN, of domain: DomainID, _ isOwned: Bool) {
     set(frame, Frame())
-    change(frame) { $0.owner = isOwned ? .domain(.guest) : .nobody }
-    gained[.guest, default: 0] += isOwned ? 1 : -1
+    change(frame) { $0.owner = isOwned ? .domain(domain) : .nobody }
+    gained[domain, default: 0] += isOwned ? 1 : -1
+    noteExtra(of: domain, isOwned)
   }
+
+  mutating func noteExtra(of domain: DomainID, _ isOwned: Bool) { extras[domain, default: 0] += isOwned ? 1 : -1 }
 
   // MARK: References
 
@@ -139,7 +178,7 @@ struct FrameTable: ~Copyable {
   /// Takes a reference of a type, and a general one. A change of type flushes TLBs that may still have the frame as what
   /// it was, and a table is validated before anybody may rely on it.
   mutating func get(
-    _ frame: MPN, as kind: Frame.Kind, for domain: DomainID = .guest, _ cpu: inout VirtualCPU,
+    _ frame: MPN, as kind: Frame.Kind, for domain: DomainID, _ cpu: inout VirtualCPU,
     _ machine: inout MachineState
   ) throws(XenError) {
     guard isOwned(frame, by: domain, machine) else { throw .invalid }
@@ -292,15 +331,15 @@ struct FrameTable: ~Copyable {
     untilInterrupt = entries + 1
   }
 
-  /// Whoever was interrupted does not come back: what it holds goes.
-  mutating func abandonInterrupted(_ machine: inout MachineState) {
-    if let frame = interrupted { put(frame, &machine) }
+  /// A domain that was interrupted does not come back: what it holds goes.
+  mutating func abandonInterrupted(by domain: DomainID, _ machine: inout MachineState) {
+    if let frame = interrupted, isOwned(frame, by: domain, machine) { put(frame, &machine) }
   }
 
   // MARK: Pins
 
   mutating func pin(
-    _ frame: MPN, level: Int, for domain: DomainID = .guest, _ cpu: inout VirtualCPU,
+    _ frame: MPN, level: Int, for domain: DomainID, _ cpu: inout VirtualCPU,
     _ machine: inout MachineState
   ) throws(XenError) {
     if self[frame].isPinned { throw .invalid }
@@ -308,7 +347,7 @@ struct FrameTable: ~Copyable {
     change(frame) { $0.isPinned = true }
   }
 
-  mutating func unpin(_ frame: MPN, for domain: DomainID = .guest, _ machine: inout MachineState) throws(XenError) {
+  mutating func unpin(_ frame: MPN, for domain: DomainID, _ machine: inout MachineState) throws(XenError) {
     guard isOwned(frame, by: domain, machine), self[frame].isPinned else { throw .invalid }
     change(frame) { $0.isPinned = false }
     put(frame, &machine)

@@ -3,7 +3,7 @@ internal import Paging
 /// Changes of entries that the port has not asked for yet, as Linux holds them back in a lazy-MMU section
 /// (`arch_enter_lazy_mmu_mode`), and XenoLinux of 2003 in its queue.
 struct UpdateQueue {
-  /// Requests that the queue of XenoLinux held (Xen 1.0, QUEUE_SIZE of 2048).
+  /// Requests that the queue of the first XenoLinux held (2003).
   static var limit: Int { 2048 }
 
   /// A request, with what the port must take back if Xen refuses it.

@@ -43,13 +43,13 @@ extension Xen {
     case 4: try frames.unpin(frame, for: domain, &machine)
     case 5:
       try loadBase(frame, for: domain, &cpu, &machine)
-      if domain == .guest { cpu.flush(pcid: 0) }
+      if domain == machine.domain { cpu.flush(pcid: 0) }
     case 6: cpu.flushAll()
     // A bad address is ignored.
     case 7: if VirtualAddress(call.first).isCanonical(levels: 4) { cpu.invalidate(VirtualAddress(call.first).page) }
     case 8...11: machine.flushAllCPUs(&cpu)
     // Caches have no state here; the domain may flush them, having devices.
-    case 12, 18: guard domain == .guest else { throw .noAccess }
+    case 12, 18: guard domain == machine.domain else { throw .noAccess }
     case 15: try loadUserBase(call.first == 0 ? nil : frame, for: domain, &cpu, &machine)
     case 16: try fill(frame, from: nil, for: domain, &cpu, &machine)
     case 17: try fill(frame, from: MPN(call.second >> 12), for: domain, &cpu, &machine)
@@ -79,7 +79,7 @@ extension Xen {
       domains[domain]?.bases[index] = frame
       if let old { frames.put(old, &machine) }
     }
-    if domain == .guest { cpu.root = frame }
+    if domain == machine.domain { cpu.root = frame }
   }
 
   private mutating func loadUserBase(

@@ -58,8 +58,7 @@ extension Xen {
   private borrowing func violatedReservation(_ machine: borrowing MachineState) -> String? {
     var gained: [DomainID: Int] = [:]
     for frame in frames.known {
-      var before: DomainID?
-      if let page = machine.physmap.builtPage(frame), !machine.isDevice(page) { before = .guest }
+      let before = frames.builder(of: frame, machine)
       let now = frames.owner(of: frame, machine)
       if let before, before != now { gained[before, default: 0] -= 1 }
       if let now, before != now { gained[now, default: 0] += 1 }
@@ -67,7 +66,7 @@ extension Xen {
     for (domain, count) in frames.gained where gained[domain, default: 0] != count {
       return "domain \(domain.raw) has gained \(gained[domain, default: 0]) frames, of which \(count) are booked"
     }
-    for domain in domains.keys where domain != .guest {
+    for domain in domains.keys where domains[domain]?.maximum != nil {
       if frames.pages(of: domain, machine) > maximum(of: domain, machine) {
         return "domain \(domain.raw) has more frames than it may"
       }

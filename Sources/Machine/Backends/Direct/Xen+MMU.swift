@@ -14,13 +14,13 @@ extension Xen {
     }
   }
 
-  /// Replaces an entry of the guest's. Returns whether every CPU must be flushed.
+  /// Replaces an entry of the running domain's. Returns whether every CPU must be flushed.
   mutating func update(
     _ place: MachineAddress, _ value: UInt64, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) throws(XenError) -> Bool {
     var flushes = false
     try continuing { (frames: inout FrameTable) throws(XenError) in
-      flushes = try frames.update(place, value, &cpu, &machine)
+      flushes = try frames.update(place, value, for: machine.domain, &cpu, &machine)
     }
     return flushes
   }

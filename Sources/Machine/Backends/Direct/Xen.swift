@@ -23,7 +23,7 @@ struct Xen: ~Copyable {
 
   /// One domain.
   struct Domain {
-    /// Frames that it may have, nil for those that it was built with.
+    /// Frames that it may have, nil for those that it was built with: it has a trace of its own.
     var maximum: UInt64?
     /// The base table of each CPU, and, of a kernel in ring 3, that of its processes.
     var bases: [Int: MPN] = [:]
@@ -32,8 +32,13 @@ struct Xen: ~Copyable {
     var pages: [PPN: MPN] = [:]
   }
 
+  mutating func takeContinuations() -> UInt64 {
+    defer { continuations = 0 }
+    return continuations
+  }
+
   func maximum(of domain: DomainID, _ machine: borrowing MachineState) -> UInt64 {
-    domains[domain]?.maximum ?? (domain == .guest ? machine.ramPages : 0)
+    domains[domain]?.maximum ?? frames.builtPages(domain, machine) + UInt64(frames.extras[domain] ?? 0)
   }
 
   /// What M2P says of a frame.

@@ -15,13 +15,13 @@ extension GuestKernel {
 
   /// Frees one frame: the clock's hand goes over all of them, and takes the first whose page has not been accessed since
   /// it came by the last time. Returns whether there was one.
-  private mutating func reclaim(_ port: inout some KernelPort & ~Copyable) throws(ReplayError) -> Bool {
+  mutating func reclaim(_ port: inout some KernelPort & ~Copyable) throws(ReplayError) -> Bool {
     let count = UInt64(pageFrames.count)
     for _ in 0..<count * 2 + 1 {
       hand = (hand + 1) % count
       let frame = PPN(hand)
       switch self[frame: frame].use {
-      case .free, .kernel, .table: continue
+      case .free, .kernel, .table, .ballooned: continue
       case .anonymous: if swap.isFull { continue }
       case .file: if swap.isFull && self[frame: frame].filePage.file.isInMemory { continue }
       }

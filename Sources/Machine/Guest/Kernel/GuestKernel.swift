@@ -22,6 +22,7 @@ struct GuestKernel {
   /// The 256 words of the upper half of every top-level table.
   var kernelHalf: [UInt64] = []
   var swap: SwapArea
+  var balloon = Balloon()
   /// The page cache.
   var cache: [FilePage: PPN] = [:]
   /// Pages of files that the cache had to drop, so that they must be read from disk again.

@@ -29,6 +29,17 @@ protocol KernelPort: ~Copyable {
   /// A disk has put something in a page.
   mutating func setContents(of page: PPN, _ version: UInt64)
 
+  /// Fills a page with zeros, so that nobody finds what it held.
+  mutating func scrub(_ page: PPN) throws(ReplayError)
+  /// Flushes all TLBs of everything.
+  mutating func flushTLBs() throws(ReplayError)
+  /// Gives the frames behind pages back to the hypervisor; returns of how many.
+  mutating func giveBack(_ pages: [PPN]) throws(ReplayError) -> Int
+  /// Asks for frames behind pages; returns how many it got.
+  mutating func populate(_ pages: [PPN]) throws(ReplayError) -> Int
+  /// Number of the operation that is carried out.
+  var now: UInt64 { get }
+
   mutating func count(_ counter: WritableKeyPath<Counters, UInt64>, _ number: UInt64)
   func error(_ message: String) -> ReplayError
 }

@@ -11,6 +11,8 @@ struct PageFrame {
     case anonymous
     /// A page of a file, in the page cache.
     case file
+    /// None: the balloon driver has given it back.
+    case ballooned
   }
 
   var use = Use.free
