@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Pictures of the counters of `memlab replay --csv`.
+"""Pictures of the counters of `memlab replay --csv`, and of the curves of `memlab reuse --csv`.
 
     scripts/plot.py report.csv                     three pictures beside it: report-hidden-faults.png …
     scripts/plot.py report.csv -o pictures/x.pdf   pictures/x-hidden-faults.pdf …
     scripts/plot.py a.csv b.csv --only cycles      the rows of both files in one picture
+    scripts/plot.py reuse.csv                      misses against size: reuse-misses.png
 
 Hidden faults by class, page-walk references a TLB miss, and cycles by where they go; one group of bars a trace, one bar
 a mode. Needs matplotlib.
@@ -33,9 +34,11 @@ def read_rows(paths):
                 found = list(csv.DictReader(file))
         except OSError as error:
             fail(f"{path}: {error.strerror}", 66)
-        if not found or "trace" not in found[0] or "mode" not in found[0]:
-            fail(f"{path}: no rows of `memlab replay --csv`", 65)
+        if not found or "trace" not in found[0] or not ("mode" in found[0] or "entries" in found[0]):
+            fail(f"{path}: no rows of `memlab replay --csv` or `memlab reuse --csv`", 65)
         rows += found
+    if len({"entries" in row for row in rows}) > 1:
+        fail("rows of replays and of curves do not go into one picture", 64)
     return rows
 
 
@@ -44,7 +47,7 @@ def number(row, column):
     try:
         return int(row.get(column) or 0)
     except ValueError:
-        fail(f"{row['trace']}, {row['mode']}: {column} is {row[column]!r}, expected a whole number", 65)
+        fail(f"{row['trace']}: {column} is {row[column]!r}, expected a whole number", 65)
 
 
 class Layout:
@@ -173,11 +176,54 @@ def cycles(plt, layout):
     return figure
 
 
+ARRAYS = [("fetch_4k", "fetches, 4K"), ("fetch_2m", "fetches, 2M"), ("fetch_1g", "fetches, 1G"),
+          ("data_4k", "data, 4K"), ("data_2m", "data, 2M"), ("data_1g", "data, 1G")]
+
+
+def miss_curves(plt, rows):
+    """Misses against entries, both logarithmic: one panel a trace, a step line for the whole TLB and each array."""
+    traces = {}
+    for row in rows:
+        traces.setdefault(row["trace"], []).append(row)
+    figure, panels = plt.subplots(1, len(traces), figsize=(1.6 + 4.8 * len(traces), 4.6), layout="constrained",
+                                  sharey=True, squeeze=False)
+    for axes, (name, points) in zip(panels[0], traces.items()):
+        sizes = [number(row, "entries") for row in points]
+        # The last size goes on for ever; a step of its own shows that.
+        ends = sizes + [2 * sizes[-1]]
+
+        def line(column, **style):
+            values = [1000 * number(row, column) / max(number(row, "accesses"), 1) for row in points]
+            if any(values):
+                # What is nought has no place on a logarithmic axis.
+                values = [value if value > 0 else float("nan") for value in values + values[-1:]]
+                axes.step(ends, values, where="post", **style)
+
+        line("misses", label="all arrays and faults", color="black", linewidth=2)
+        for index, (column, label) in enumerate(ARRAYS):
+            line(column, label=label, color=COLORS[index], linewidth=1.3, linestyle=["-", "--", ":"][index % 3])
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.xaxis.set_major_formatter(plt.FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.yaxis.set_major_formatter(plt.FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.set_title(name, loc="left", fontweight="bold", pad=12)
+        axes.set_xlabel("entries of each array")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(color="#dddddd", linewidth=0.8)
+        axes.set_axisbelow(True)
+    panels[0][0].set_ylabel("misses of 1,000 accesses")
+    handles = {}
+    for axes in panels[0]:
+        handles.update(dict(zip(*reversed(axes.get_legend_handles_labels()))))
+    panels[0][-1].legend(handles.values(), handles.keys(), frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
 PICTURES = {"hidden-faults": hidden_faults, "walk-references": walk_references, "cycles": cycles}
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Pictures of the counters of `memlab replay --csv`.")
+    parser = argparse.ArgumentParser(description="Pictures of `memlab replay --csv` and `memlab reuse --csv`.")
     parser.add_argument("csv", nargs="+", help="reports; their rows are put together")
     parser.add_argument("-o", "--output", help="NAME.png or NAME.pdf; the picture's name goes before the extension")
     parser.add_argument("--only", choices=PICTURES, help="draw one picture instead of all")
@@ -188,13 +234,20 @@ def main():
         import matplotlib.pyplot as plt
     except ImportError:
         fail("matplotlib is missing: pip install matplotlib", 69)
-    layout = Layout(read_rows(arguments.csv))
+    rows = read_rows(arguments.csv)
+    if "entries" in rows[0]:
+        pictures = {"misses": lambda: miss_curves(plt, rows)}
+    else:
+        layout = Layout(rows)
+        pictures = {name: lambda draw=draw: draw(plt, layout) for name, draw in PICTURES.items()}
     stem, extension = os.path.splitext(arguments.output or os.path.splitext(arguments.csv[0])[0] + ".png")
     if extension not in (".png", ".pdf", ".svg"):
         fail(f"{arguments.output}: expected a name that ends in .png, .pdf or .svg", 64)
-    for name in [arguments.only] if arguments.only else PICTURES:
+    if arguments.only and arguments.only not in pictures:
+        fail(f"--only {arguments.only}: not of these files", 64)
+    for name in [arguments.only] if arguments.only else pictures:
         path = f"{stem}-{name}{extension}"
-        figure = PICTURES[name](plt, layout)
+        figure = pictures[name]()
         try:
             figure.savefig(path, dpi=150, bbox_inches="tight")
         except OSError as error:

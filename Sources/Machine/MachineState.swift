@@ -42,6 +42,8 @@ struct MachineState: ~Copyable {
   var ramPages: UInt64
   /// What machine frames hold, of a process trace and with checks.
   var contents: FrameContents?
+  /// Each CPU measures the reuse of its translations.
+  let measuresReuse: Bool
   /// The steps of walks, if somebody asks for them.
   var notes: WalkNotes?
   /// Number of the operation that is carried out.
@@ -58,6 +60,7 @@ struct MachineState: ~Copyable {
     description = configuration.machine
     settings = configuration.settings
     mode = configuration.mode
+    measuresReuse = configuration.measuresReuse
     guest = configuration.guest
     let technique = settings.monitor.technique.effective(in: configuration.mode)
     tolls = Tolls(technique, description.costs)

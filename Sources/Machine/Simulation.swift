@@ -14,6 +14,8 @@ public struct Configuration: Sendable {
   var domain = DomainID.guest
   /// Check every TLB hit against the tables that were valid (the staleness oracle) and the backend's invariants.
   public var checks = false
+  /// Measure ``Simulation/reuse``; see ``reuse(on:_:guest:)``.
+  var measuresReuse = false
 
   public init(mode: Mode, machine: MachineDescription, guest: TraceHeader.Guest) {
     self.mode = mode
@@ -89,6 +91,9 @@ public final class Simulation {
     try onMachine { () throws(ReplayError) in try processor.cold.explain(address, access) }
   }
 
+  /// The misses of TLBs of every size; nil if the configuration does not measure them.
+  public var reuse: ReuseCurves? { processor.cold.reuse() }
+
   /// The guest's page tables as they are now: each word of each page that the trace calls a table, by physical address,
   /// in the guest's own terms in every mode.
   public func guestTables() -> [UInt64: UInt64] {
@@ -159,6 +164,7 @@ private protocol ColdProcessor: AnyObject {
   func takeDirtyRounds() -> [DirtyRound]
   func explain(_ address: VirtualAddress, _ access: Access) throws(ReplayError) -> [WalkStep]
   func guestTables() -> [UInt64: UInt64]
+  func reuse() -> ReuseCurves?
 }
 
 private final class ProcessorBox<MMU: Backend & ~Copyable>: ColdProcessor {
@@ -185,6 +191,14 @@ private final class ProcessorBox<MMU: Backend & ~Copyable>: ColdProcessor {
   }
 
   func guestTables() -> [UInt64: UInt64] { processor.guestTables() }
+
+  func reuse() -> ReuseCurves? {
+    var stacks: [ReuseStacks] = []
+    processor.cpus.forEach { cpu in
+      if let reuse = cpu.reuse { stacks.append(reuse) }
+    }
+    return stacks.isEmpty ? nil : ReuseCurves(stacks, processor.machine.counters)
+  }
 }
 
 extension ProcessorBox<DirectBackend> {

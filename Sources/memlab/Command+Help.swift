@@ -9,6 +9,7 @@ extension Command {
       memlab sweep PLAN.json  replay every combination of traces, machines, settings and modes; can be interrupted
       memlab merge FILE…      put the parts of a sweep together
       memlab report FILE…     make a page of the CSV files of replays, sweeps and series
+      memlab reuse TRACE…     the TLB misses of every size of TLB, in one pass
       memlab walk TRACE ADDR  show every step of one address's translation at one place of a trace
       memlab inspect TRACE…   show what a trace holds
       memlab explain NAME     say what a counter, cause, key, mode or figure of a machine means
@@ -69,6 +70,7 @@ extension Command {
     case .sweep: Self.sweepHelp
     case .merge: Self.mergeHelp
     case .report: Self.reportHelp
+    case .reuse: Self.reuseHelp
     case .walk: Self.walkHelp
     case .inspect:
       """

@@ -34,6 +34,25 @@ extension Command {
 
     """
 
+  static let reuseHelp = """
+    memlab reuse TRACE… [--csv FILE] [OPTION…]
+
+    Replays traces once under native and tells the TLB misses of every size of TLB: fully associative, LRU, one level,
+    with an array for each page size, those for fetches apart from those for loads and stores. What a single replay
+    counts on a machine with such a TLB, for all sizes at once (LRU stack distances).
+
+      --csv FILE|-          every size at which a count changes, a row each; scripts/plot.py draws it. - is standard
+                            output, where then nothing else goes
+      --machine NAME|FILE   decides what walks find: MAXPHYADDR, 1 GiB pages, PCID, five levels. Default: skylake
+      --set KEY=VALUE       as for replay; may be given several times
+      --limit N             stop after N operations
+      --format NAME         the traces' format (`memlab help convert`) rather than what their first bytes say
+
+    A TLB of 64 entries for pages of 4K and 32 for pages of 2M misses what the column 4K has at 64 entries, and the column
+    2M at 32, and the faults.
+
+    """
+
   static let reportHelp = """
     memlab report FILE.csv… -o FILE.html
 

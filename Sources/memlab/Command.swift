@@ -2,8 +2,8 @@ import Glibc
 
 /// The commands of memlab: name, help and what they do.
 enum Command: String, CaseIterable {
-  case replay, compare, sweep, merge, report, walk, inspect, explain, convert, record, generate, reproduce, modes,
-    machines, workloads, help
+  case replay, compare, sweep, merge, report, reuse, walk, inspect, explain, convert, record, generate, reproduce
+  case modes, machines, workloads, help
 
   /// Carries out a command line and returns the exit status.
   static func run(_ words: [String]) -> Int32 {
@@ -40,6 +40,7 @@ enum Command: String, CaseIterable {
     case .sweep: return try SweepCommand(words).run()
     case .merge: return try MergeCommand(words).run()
     case .report: return try ReportCommand(words).run()
+    case .reuse: return try ReuseCommand(words).run()
     case .walk: return try WalkCommand(words).run()
     case .inspect: return try InspectCommand(words).run()
     case .explain: return try ExplainCommand(words).run()

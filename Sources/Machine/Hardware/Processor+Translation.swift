@@ -177,7 +177,7 @@ extension Processor where MMU: ~Copyable {
 
   /// Has a fault resolved; nil: walk again.
   private mutating func settle(_ fault: HardwareFault) throws(ReplayError) -> TranslationOutcome? {
-    if fault.nested == nil { cpus.running.dropAfterFault(fault.address) }
+    if fault.nested == nil { cpus.running.dropAfterFault(fault.address, fault.access) }
     // More rights need no flush (SDM 3A 4.10.4.3): the fault may be spurious, and the next walk begins at the root.
     if fault.reliesOnCachedRights && !machine.settings.hasSpuriousFaults { return nil }
     let resolution = backend.resolve(fault, &cpus.running, &machine)

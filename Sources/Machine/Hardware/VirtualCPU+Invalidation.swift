@@ -16,6 +16,7 @@ extension VirtualCPU {
     fetches.removeAll(where: condition)
     data.removeAll(where: condition)
     second.removeAll(where: condition)
+    reuse?.removeAll(where: condition)
     forgetLastPages()
   }
 
@@ -50,6 +51,7 @@ extension VirtualCPU {
       fetches.removeWhole(page, context: context, where: condition)
       data.removeWhole(page, context: context, where: condition)
       second.removeWhole(page, context: context, where: condition)
+      reuse?.remove(page.raw, context: context, where: condition)
     }
     forgetLastPages()
   }
@@ -79,6 +81,7 @@ extension VirtualCPU {
       fetches.removeAll()
       data.removeAll()
       second.removeAll()
+      reuse?.removeAll()
       removeStructures { _ in true }
     } else {
       let current = context
@@ -90,11 +93,12 @@ extension VirtualCPU {
   }
 
   /// What a page fault drops: the page's entries, and the paging-structure entries that its walk used.
-  mutating func dropAfterFault(_ address: VirtualAddress) {
+  mutating func dropAfterFault(_ address: VirtualAddress, _ access: Access? = nil) {
     let page = address.page.raw
     fetches.remove(page, context: context)
     data.remove(page, context: context)
     second.remove(page, context: context)
+    reuse?.remove(page, context: context, fault: access)
     forgetLastPages()
     structures.forEach { $0.remove(structurePrefix(address), context: context) }
     pageWalks.removeAll()
@@ -109,6 +113,12 @@ extension VirtualCPU {
     data.refresh(under: controls)
     second.refresh(under: controls)
     softwareTLB?.removeAll()
+    if reuse != nil {
+      reuse?.refresh(under: controls)
+      // The filter's entries now allow what theirs alone do, not what those of all sizes do.
+      fetches.removeAll()
+      data.removeAll()
+    }
     forgetLastPages()
   }
 }

@@ -48,6 +48,8 @@ struct VirtualCPU: ~Copyable {
   /// The page last translated by a fetch [1] or for data [0]: its entry is the latest of its set, so that another access
   /// to it that is allowed changes nothing but a count.
   var lastPages: InlineArray<2, LastPage> = [.none, .none]
+  /// What TLBs of all sizes would hold, if that is measured; the TLB is then a filter before it.
+  var reuse: ReuseStacks?
   /// ``MachineState/flushClock`` when this CPU was last flushed for all others' sake.
   var flushClock: UInt64 = 0
 
@@ -72,6 +74,7 @@ struct VirtualCPU: ~Copyable {
       : NestedCaches(tlb: [], structures: [:])
     guestControls = machine.controls(for: registers)
     hardwareControls = guestControls
+    reuse = machine.measuresReuse ? ReuseStacks() : nil
     flushClock = machine.flushClock
     setHardwareControls(guestControls)
   }
@@ -92,7 +95,8 @@ struct VirtualCPU: ~Copyable {
 
   /// Enters a completed walk in the TLBs. `isNew`: neither level had an entry for the page.
   mutating func fill(_ page: VPN, _ translation: Translation, for access: Access, isNew: Bool) {
-    let data = TLBData.make(translation, allowed: allowedByRights[Int(translation.rights.raw & 7)])
+    var data = TLBData.make(translation, allowed: allowedByRights[Int(translation.rights.raw & 7)])
+    if let allowed = reuse?.fill(page.raw, data, context: context, access) { data = allowed }
     second.fill(page.raw, data: data, context: context, isNew: isNew)
     fillFirst(page, data, for: access, isNew: isNew)
   }
