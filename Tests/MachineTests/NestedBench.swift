@@ -16,7 +16,8 @@ struct NestedBench: ~Copyable {
 
   init(
     _ keys: [String: String], guest flags: EntryFlags = [.present, .writable, .user], accessed: Bool = true,
-    caches: [Int: Int] = [:], nestedCaches: [Int: Int] = [:], pageWalkCache: PageWalkCacheGeometry? = nil
+    caches: [Int: Int] = [:], nestedCaches: [Int: Int] = [:], pageWalkCache: PageWalkCacheGeometry? = nil,
+    ramPages: UInt64 = 1 << 10
   ) throws {
     var description = MachineDescription()
     description.pagingStructureCaches = caches
@@ -29,7 +30,7 @@ struct NestedBench: ~Copyable {
     }
     configuration.settings.isNestedTableEager = true
     var state = MachineState(configuration)
-    state.ramPages = 1 << 10
+    state.ramPages = ramPages
     var backend = try NestedBackend(&state)
     var cpu = VirtualCPU(index: 0, state)
     cpu.registers.cr3 = Self.table(4) << 12

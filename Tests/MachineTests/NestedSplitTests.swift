@@ -87,7 +87,9 @@ final class NestedSplitTests: XCTestCase {
 
   /// What is withheld: stores, or everything, of the watched page alone.
   func testWhatIsWithheld() throws {
-    for (key, rights) in [("trace.rom", 5), ("trace.frame-buffer", 5), ("trace.device", 0)] as [(String, UInt8)] {
+    for (key, rights) in [
+      ("trace.rom", 13), ("trace.frame-buffer", 13), ("trace.device", 0),
+    ] as [(String, UInt8)] {
       for format in ["ept", "npt"] {
         var bench = try NestedBench([key: "20000+1000", "nested.page": "2M", "nested.format": format])
         let found = bench.backend.table.leaf(of: PPN(0x20), bench.machine)
@@ -146,7 +148,8 @@ final class NestedSplitTests: XCTestCase {
     for (levels, page, size) in [
       ("4", "2M", PageSize.large), ("4", "1G", .huge), ("2", "1G", .huge), ("5", "2M", .large),
     ] {
-      var bench = try NestedBench(["nested.levels": levels, "nested.page": page, "nested.ad": "on"])
+      var bench = try NestedBench(
+        ["nested.levels": levels, "nested.page": page, "nested.ad": "on"], ramPages: 1 << 18)
       XCTAssertEqual(bench.backend.table.leaves(bench.machine).count, size == .huge ? 1 : 512)
       bench.machine.memory.set(
         0x300, at: bench.backend.table.leaf(of: PPN(0x20), bench.machine)?.place ?? MachineAddress(0))
