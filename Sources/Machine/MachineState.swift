@@ -20,6 +20,8 @@ struct MachineState: ~Copyable {
   let flushesAtExits: Bool
   /// Entries into the monitor for which the TLB has been flushed.
   var flushedEntries: UInt64 = 0
+  /// AMD's nested paging: the pointers of PAE paging are read by each walk, and not loaded with CR3 (APM 2 15.25.10).
+  let readsPointersInWalks: Bool
   /// The range of virtual addresses that is guarded by protection.
   let guardedRange: MonitorRange?
   /// The one that the guest's segments do not reach.
@@ -64,6 +66,8 @@ struct MachineState: ~Copyable {
     let sharesSpace = configuration.mode == .shadow || configuration.mode == .emulatedTLB
     let (monitor, range) = (settings.monitor, settings.monitor.range)
     flushesAtExits = sharesSpace && monitor.hiding == .addressSpace && !monitor.hasTags
+    let isNPT = settings.nested.format == .npt
+    readsPointersInWalks = configuration.mode == .nested && isNPT
     guardedRange = sharesSpace && monitor.hiding == .protection ? range : nil
     truncatedRange = sharesSpace && monitor.hiding == .truncation ? range : nil
     areTracesOn = !settings.traces.beginAtMark
@@ -114,6 +118,18 @@ struct MachineState: ~Copyable {
   /// Replaces the guest's word at a physical address.
   mutating func setGuestWord(_ address: PhysicalAddress, _ value: UInt64) {
     memory.write(physmap.machine(address), value)
+  }
+
+  /// The guest's table entry at a physical address: of 4 bytes if those are what its tables have.
+  mutating func guestEntry(_ address: PhysicalAddress, under controls: PagingControls) -> UInt64 {
+    let place = physmap.machine(address)
+    return controls.hasNarrowEntries ? memory.readNarrow(place) : memory.read(place)
+  }
+
+  /// Replaces the guest's table entry at a physical address, of 4 bytes or of 8.
+  mutating func setGuestEntry(_ address: PhysicalAddress, _ value: UInt64, isNarrow: Bool) {
+    let place = physmap.machine(address)
+    if isNarrow { memory.writeNarrow(place, value) } else { memory.write(place, value) }
   }
 
   /// Replaces all 512 words of a page of the guest.

@@ -7,6 +7,12 @@ struct NestedSettings: Hashable, Sendable {
   var hasExecuteOnly = true
   /// EPTP bit 6: A and D of EPT entries are maintained. NPT always does.
   var hasAccessedDirty = false
+  /// EPT: fetches from user-mode addresses need a right of their own (mode-based execute control, SDM 3C 26.6.2).
+  var hasModeBasedExecute = false
+  /// EPT violations tell the guest's rights of the page (IA32_VMX_EPT_VPID_CAP bit 22).
+  var reportsGuestRights = false
+  /// NPT: EFER.NXE of the host, without which bit 63 of a nested entry is reserved.
+  var hasHostNoExecute = true
   /// Levels of the nested table: 4 and 5 as the architecture has them, 2 flattened, 1 flat.
   var levels = 4
   /// The largest page that the hypervisor maps.
@@ -42,6 +48,17 @@ extension Settings {
       "nested.ad", ["off", "on"],
       "accessed and dirty bits of EPT entries; on: the guest's tables are read as if written (NPT: always on)"
     ) { $0.nested.hasAccessedDirty = $1 == 1 },
+    .word(
+      "nested.mbec", ["off", "on"],
+      "EPT entries have two rights to execute: bit 2 for supervisor-mode addresses, bit 10 for user-mode ones"
+    ) { $0.nested.hasModeBasedExecute = $1 == 1 },
+    .word(
+      "nested.qualification", ["basic", "advanced"],
+      "exit qualification of EPT violations; advanced: bits 9 to 11 tell the guest's rights of the page"
+    ) { $0.nested.reportsGuestRights = $1 == 1 },
+    .word(
+      "nested.host-nx", ["on", "off"], "EFER.NXE of the host; off: bit 63 of an NPT entry is reserved"
+    ) { $0.nested.hasHostNoExecute = $1 == 0 },
     .word(
       "nested.levels", ["4", "5", "2", "1"],
       "levels of the nested table; 2: flattened, of 2 MiB tables; 1: flat, one array of all pages"

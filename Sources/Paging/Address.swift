@@ -42,8 +42,10 @@ extension Address<VirtualSpace> {
   @inlinable public func tableIndex(level: Int) -> UInt64 { raw >> UInt64(3 + 9 * level) & 511 }
 
   /// Whether all bits above the translated ones equal the topmost translated one (SDM 1 3.3.7.1): bits 63…47 with four
-  /// levels, 63…56 with five. An access to any other address is #GP or #SS, never #PF.
+  /// levels, 63…56 with five. An access to any other address is #GP or #SS, never #PF. With fewer levels, whether the
+  /// address has 32 bits: no instruction of a 32-bit mode can name another.
   @inlinable public func isCanonical(levels: Int) -> Bool {
+    if levels < 4 { return raw >> 32 == 0 }
     let unused = UInt64(52 - 9 * levels)
     return Int64(bitPattern: raw &<< unused) &>> Int64(unused) == Int64(bitPattern: raw)
   }

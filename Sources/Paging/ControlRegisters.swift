@@ -23,16 +23,23 @@ public struct ControlRegisters: Hashable, Sendable {
   @inlinable public var hasSMEP: Bool { cr4 & CR4.smep != 0 }
   @inlinable public var hasSMAP: Bool { cr4 & CR4.smap != 0 }
   @inlinable public var hasNoExecute: Bool { efer & EFER.noExecute != 0 }
-  /// Levels of the paging structures: 4, or 5 with CR4.LA57.
-  @inlinable public var levels: Int { cr4 & CR4.la57 != 0 ? 5 : 4 }
+  @inlinable public var mode: PagingMode { PagingMode(self) }
+  /// Levels of the paging structures: 4, or 5 with CR4.LA57; 3 with PAE paging, 2 with 32-bit paging, 0 without paging.
+  @inlinable public var levels: Int { mode.levels }
+  /// Tables are, or will be once paging is on, those of 32-bit paging.
+  @inlinable public var hasNarrowTables: Bool { cr4 & CR4.pae == 0 && efer & EFER.longMode == 0 }
   /// The process-context identifier in use: CR3[11:0] with CR4.PCIDE, otherwise 0 (SDM 3A 4.10.1).
   @inlinable public var pcid: UInt16 { hasPCID ? UInt16(cr3 & 0xfff) : 0 }
-  /// The page of the top-level table.
+  /// The page of the top-level table; with PAE paging, the one that holds the pointers.
   @inlinable public var root: PPN { PPN(cr3 >> 12 & 0xff_ffff_ffff) }
+  /// PAE paging: where the four pointers lie, CR3[31:5] (SDM 3A table 4-7).
+  @inlinable public var pointerTable: PhysicalAddress { PhysicalAddress(cr3 & 0xffff_ffe0) }
 }
 
 /// Bits of CR0.
 public enum CR0 {
+  /// NW and CD, bits 29 and 30: what caches do.
+  @inlinable public static var caching: UInt64 { 3 << 29 }
   @inlinable public static var writeProtect: UInt64 { 1 << 16 }
   @inlinable public static var paging: UInt64 { 1 << 31 }
 }
@@ -45,6 +52,8 @@ public enum CR3 {
 
 /// Bits of CR4.
 public enum CR4 {
+  /// Pages of 4 MiB with 32-bit paging.
+  @inlinable public static var pse: UInt64 { 1 << 4 }
   @inlinable public static var pae: UInt64 { 1 << 5 }
   @inlinable public static var globalPages: UInt64 { 1 << 7 }
   @inlinable public static var la57: UInt64 { 1 << 12 }
@@ -61,8 +70,10 @@ public enum EFER {
 
 /// What a walk and a rights check need of the registers and of the processor, worked out once for each change.
 public struct PagingControls: Hashable, Sendable {
-  /// Levels of the paging structures, 4 or 5.
+  /// Levels of the paging structures, as ``ControlRegisters/levels``.
   public var levels: Int
+  /// Entries of level 2 may map pages: always, but for 32-bit paging without CR4.PSE.
+  public var hasLargePages: Bool
   public var isWriteProtected: Bool
   public var hasSMEP: Bool
   /// CR4.SMAP is set and EFLAGS.AC is clear: supervisor data accesses to user pages fault.
@@ -72,20 +83,29 @@ public struct PagingControls: Hashable, Sendable {
   public var hasGlobalPages: Bool
   /// Instruction fetches show in error codes.
   public var reportsFetch: Bool
-  /// Bits that are reserved in a present entry of any level.
+  /// Bits that are reserved in a present entry of any level (32-bit paging: in the form of 8 bytes).
   public var reservedMask: UInt64
+
+  /// Tables have 1024 entries of 4 bytes: 32-bit paging.
+  @inlinable public var hasNarrowEntries: Bool { levels == 2 }
 
   public init(
     _ registers: ControlRegisters, maxPhysicalAddressBits: Int, hasHugePages: Bool, alignmentCheckFlag: Bool
   ) {
-    levels = registers.levels
+    let mode = registers.mode
+    levels = mode.levels
+    hasLargePages = mode != .bits32 || registers.cr4 & CR4.pse != 0
     isWriteProtected = registers.isWriteProtected
-    hasSMEP = registers.hasSMEP
-    hasSMAP = registers.hasSMAP && !alignmentCheckFlag
+    hasSMEP = registers.hasSMEP && mode != .off
+    hasSMAP = registers.hasSMAP && mode != .off && !alignmentCheckFlag
     self.hasHugePages = hasHugePages
     hasGlobalPages = registers.hasGlobalPages
-    reportsFetch = registers.hasSMEP || registers.hasNoExecute
-    let address = (UInt64(1) << 52) - (UInt64(1) << UInt64(maxPhysicalAddressBits))
-    reservedMask = address | (registers.hasNoExecute ? 0 : 1 << 63)
+    let hasNoExecute = registers.hasNoExecute && mode != .bits32
+    reportsFetch = hasSMEP || hasNoExecute
+    // PAE paging reserves bits 62…52 besides; a 4 MiB page has at most 40 address bits, and the upper half of no 4-byte
+    // entry is anything else (SDM 3A tables 4-4, 4-8 to 4-11).
+    let first = mode == .bits32 ? min(maxPhysicalAddressBits, 40) : maxPhysicalAddressBits
+    let end: UInt64 = mode == .bits32 || mode == .pae ? 63 : 52
+    reservedMask = ((1 << end) - (1 << UInt64(first))) | (hasNoExecute ? 0 : 1 << 63)
   }
 }

@@ -7,8 +7,8 @@
 /// |---|---|---|---|
 /// | load, store | virtual | bytes | |
 /// | fetch | virtual | instructions, 0: the tail of one that began on the page before | |
-/// | tableStore | physical, of the 8-byte entry | bytes stored, 0: a further entry of the store before | words: value [, virtual address of the access] |
-/// | table | physical | level | words: 8 of bit map (bit j of word i = entry 64 i + j), then the non-zero entries |
+/// | tableStore | physical, of the entry (8 bytes; 4 if the processor's registers ask for 32-bit paging) | bytes stored, 0: a further entry of the store before | words: value [, virtual address of the access] |
+/// | table | physical | level; plus ``narrowEntries``: told by 4-byte entries | words: 8 of bit map (bit j of word i = entry 64 i + j), then the non-zero entries |
 /// | tableGone | physical | level | |
 /// | loadCR3, loadCR0, loadCR4, loadEFER | the value | | |
 /// | invlpg | virtual | | |
@@ -73,6 +73,9 @@ public struct Operation: Hashable, Sendable {
 
   @inlinable public var isUser: Bool { flags.rawValue & 1 != 0 }
   @inlinable public var hasPayload: Bool { flags.rawValue & 2 != 0 }
+  /// In the size of a `table`: its contents are told as 1024 entries of 4 bytes (32-bit paging). The payload is the same:
+  /// two entries a word.
+  @inlinable public static var narrowEntries: UInt16 { 8 }
   /// In the size of a `map`: what is mapped is a file.
   @inlinable public static var fileMapping: UInt16 { 8 }
   /// In the size of a `map`: stores are seen by all that have the same mapped (Linux, MAP_SHARED).

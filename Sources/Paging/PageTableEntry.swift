@@ -51,6 +51,14 @@ public struct PageTableEntry<Target>: Hashable, Sendable {
   }
 }
 
+extension PageTableEntry {
+  /// The reserved bits that are set in a pointer of PAE paging: 1, 2, 5 to 8, and all from MAXPHYADDR up (SDM 3A table
+  /// 4-8). Meaningful in a present one only; it grants everything and has no A.
+  @inlinable public func reservedPointerBits(maxPhysicalAddressBits bits: Int) -> UInt64 {
+    raw & (0x1e6 | ~((1 << UInt64(bits)) - 1))
+  }
+}
+
 /// Flag bits of a paging-structure entry.
 public struct EntryFlags: OptionSet, Hashable, Sendable {
   public let rawValue: UInt64

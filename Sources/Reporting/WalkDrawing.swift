@@ -35,7 +35,8 @@ public struct WalkDrawing {
 
   /// Draws the last walk of the steps, which is the one that got through or was refused; returns where it ends.
   private func draw(_ panel: Panel, at top: Int, on canvas: inout Canvas) -> Int {
-    let walks = panel.steps.split { $0 == .walk }
+    let accounts = panel.steps.compactMap { if case .frame(let account) = $0 { account } else { nil } }
+    let walks = panel.steps.dropLast(accounts.count).split { $0 == .walk }
     let grid = WalkGrid(walks.last.map(Array.init) ?? [])
     let repeats = panel.steps.count { $0 == .walk }
     let note = repeats > 1 ? " (the last of \(repeats) walks; the others ended in hidden faults)" : ""
@@ -44,12 +45,22 @@ public struct WalkDrawing {
     if !grid.isEmpty {
       y = grid.columns.count > 1 ? canvas.grid(grid, at: y) : canvas.line(grid, at: y)
     }
-    canvas.text(Canvas.margin, y + 14, ending(panel.steps), style: "text")
-    return y + 20
+    canvas.text(Canvas.margin, y + 14, ending(panel.steps.dropLast(accounts.count).last), style: "text")
+    y += 20
+    for account in accounts {
+      canvas.text(Canvas.margin, y + 14, text(account), style: "text")
+      y += 18
+    }
+    return y
   }
 
-  private func ending(_ steps: [WalkStep]) -> String {
-    switch steps.last {
+  private func text(_ account: FrameAccount) -> String {
+    "frame \(String(account.frame.raw, radix: 16)): \(account.type); type count \(account.typeCount), "
+      + "references \(account.references)"
+  }
+
+  private func ending(_ step: WalkStep?) -> String {
+    switch step {
     case .translated(let frame, let size):
       "the page is machine page \(String(frame.raw, radix: 16)), for the TLB a page of \(size.name)"
     case .stopped(let what): what

@@ -3,8 +3,9 @@ import Paging
 
 /// A translation, step by step, for people.
 public enum WalkExplanation {
-  /// The steps as text; `isNested`: the walks have two dimensions, and are drawn as the grid of the textbooks too.
-  public static func text(_ steps: [WalkStep], isNested: Bool) -> String {
+  /// The steps as text; `isNested`: the walks have two dimensions, and are drawn as the grid of the textbooks too;
+  /// `guest`: the steps of native hardware, to stand beside those through a table of the hypervisor's.
+  public static func text(_ steps: [WalkStep], isNested: Bool, beside guest: [WalkStep]? = nil) -> String {
     var text = ""
     var walk: [WalkStep] = []
     var walks = 0
@@ -16,6 +17,7 @@ public enum WalkExplanation {
         walks += 1
         walk = []
       case .reference, .cached: walk.append(step)
+      case .frame: break
       case .stopped, .translated:
         text += (walks > 0 ? "\nwalk \(walks)\n" : "") + list(walk, isNested)
         if isNested && !walk.isEmpty { text += "\n" + grid(walk) + "\n" }
@@ -23,7 +25,38 @@ public enum WalkExplanation {
       }
     }
     if isNested && walks > 0 { text += "\n" + legend }
-    return text
+    if let guest { text += "\n" + sideBySide(walk, guest) }
+    return text + accounts(steps)
+  }
+
+  /// The last walk through the hypervisor's table beside the guest's own tables, level by level.
+  private static func sideBySide(_ walk: [WalkStep], _ guest: [WalkStep]) -> String {
+    var levels: [Int: [String]] = [:]
+    for (column, steps) in [walk, guest].enumerated() {
+      for case .reference(let reference) in steps {
+        var cells = levels[reference.level] ?? ["-", "-", "-", "-"]
+        cells[2 * column] = hex(reference.address.raw)
+        cells[2 * column + 1] = hex(reference.value)
+        levels[reference.level] = cells
+      }
+    }
+    var table = TextTable()
+    table.row("  level", ["shadow at", "value", "guest's at", "value"])
+    for level in levels.keys.sorted(by: >) { table.row("  L\(level)", levels[level] ?? []) }
+    return "the hypervisor's table beside the guest's own, where both were read\n" + table.text()
+  }
+
+  /// What the hypervisor books of the frames that were met.
+  private static func accounts(_ steps: [WalkStep]) -> String {
+    var table = TextTable()
+    table.row("  frame", ["type count", "references", "type"])
+    var isEmpty = true
+    for case .frame(let account) in steps {
+      isEmpty = false
+      table.row(
+        "  " + hex(account.frame.raw), [String(account.typeCount), String(account.references), account.type])
+    }
+    return isEmpty ? "" : "\nthe hypervisor's books of these frames\n" + table.text()
   }
 
   private static func ending(_ step: WalkStep) -> String {

@@ -20,6 +20,9 @@ extension OperationSyntax {
       case .size(let range, _):
         sizeIsFree = true
         guard range.contains(operation.size) else { return false }
+      case .tableLevel:
+        sizeIsFree = true
+        guard Self.tableLevels.contains(operation.size) else { return false }
       case .rights, .mappingRights, .direction:
         sizeIsFree = true
         guard operation.size <= (kind == .dma ? 1 : kind == .map ? 31 : 7) else { return false }
@@ -34,6 +37,9 @@ extension OperationSyntax {
     return (sizeIsFree || operation.size == size) && (addressIsFree || operation.address == 0)
       && (kind == .table || hasWords(operation, in: batch))
   }
+
+  /// What the size of a table-contents operation may be.
+  static let tableLevels: [UInt16] = [1, 2, 3, 4, 5, 1 | Operation.narrowEntries, 2 | Operation.narrowEntries]
 
   private func hasWords(_ operation: Operation, in batch: OperationBatch) -> Bool {
     let count = batch.payloadCount(of: operation)

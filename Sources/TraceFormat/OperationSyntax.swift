@@ -12,6 +12,8 @@ struct OperationSyntax {
     case bytes
     /// The operation's size, decimal.
     case size(ClosedRange<UInt16>, default: UInt16?)
+    /// The operation's size as a table's level, with `/32` behind it if the entries have 32 bits.
+    case tableLevel
     /// The operation's size as letters of `rwx`, or `-`.
     case rights
     /// The same, or with an `f` for a file and an `s` for a shared mapping.
@@ -48,7 +50,7 @@ struct OperationSyntax {
     .init(
       kind: .tableStore, name: "pte", hasModes: true, fields: [.address, .word("an entry")],
       optional: [.word("a virtual address"), .size(0...65_535, default: 8)], mark: "@"),
-    .init(kind: .table, name: "table", fields: [.address, .size(1...5, default: nil), .entries]),
+    .init(kind: .table, name: "table", fields: [.address, .tableLevel, .entries]),
     .init(kind: .tableGone, name: "gone", fields: [.address, .size(1...5, default: nil)]),
     .init(kind: .loadCR3, name: "cr3", fields: [.address]),
     .init(kind: .loadCR0, name: "cr0", fields: [.address]),
@@ -97,12 +99,13 @@ extension OperationSyntax.Field {
     case .number(let limit): limit == .max ? "a decimal number" : "a number from 0 to \(limit)"
     case .bytes: "a number of bytes, not 0 (decimal, 0x…, suffix K, M or G)"
     case .size(let range, _): "a number from \(range.lowerBound) to \(range.upperBound)"
+    case .tableLevel: "a level from 1 to 5, or 1/32 or 2/32"
     case .rights: "letters of rwx, or -"
     case .mappingRights: "letters of rwxfs, or -"
     case .direction: "read or write"
     case .word(let meaning): "\(meaning), hexadecimal"
     case .count(let meaning): "\(meaning), decimal"
-    case .entries: "INDEX=VALUE with an index from 0 to 511 and a hexadecimal value"
+    case .entries: "INDEX=VALUE with an index from 0 to 511 (after LEVEL/32: 1023) and a hexadecimal value"
     case .text: "a hypercall's name"
     }
   }

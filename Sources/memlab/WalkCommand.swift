@@ -59,19 +59,20 @@ struct WalkCommand {
 
   func run() throws(Failure) -> Int32 {
     let file = try picture.map { path throws(Failure) in try OutputFile(path) }
-    let steps = try translate(under: mode)
+    let steps = try translate(under: mode, settings)
     if let file {
       try file.write(try drawing(steps).svg)
       try file.commit()
     }
     if picture.map(OutputFile.isStandardOutput) != true {
-      try Output.print(heading + "\n\n" + WalkExplanation.text(steps, isNested: mode == .nested))
+      try Output.print(
+        heading + "\n\n" + WalkExplanation.text(steps, isNested: mode == .nested, beside: try guestSteps()))
     }
     return 0
   }
 
   /// The steps of the translation in a mode, after a replay of what comes before.
-  private func translate(under mode: Mode) throws(Failure) -> [WalkStep] {
+  private func translate(under mode: Mode, _ settings: Settings) throws(Failure) -> [WalkStep] {
     do {
       var reader = try TraceReader(path: trace, format: format)
       var configuration = Configuration(mode: mode, machine: machine, guest: reader.header.guest)
@@ -107,6 +108,15 @@ struct WalkCommand {
     return done
   }
 
+  /// The same translation by native hardware, where the mode's hardware walks a table of the hypervisor's; every entry is
+  /// read.
+  private func guestSteps() throws(Failure) -> [WalkStep]? {
+    guard mode == .shadow || mode == .emulatedTLB else { return nil }
+    var plain = settings
+    _ = plain.set("walk.cache", to: "none")
+    return try translate(under: .native, plain)
+  }
+
   /// What the hardware walks; where that is a table of the hypervisor's, the guest's own below it.
   private func drawing(_ steps: [WalkStep]) throws(Failure) -> WalkDrawing {
     let titles: [Mode: String] = [
@@ -115,8 +125,7 @@ struct WalkCommand {
       .direct: "the guest's tables, which hold machine frames",
     ]
     var panels = [WalkDrawing.Panel(title: titles[mode] ?? mode.rawValue, steps: steps, isNested: mode == .nested)]
-    if mode == .shadow || mode == .emulatedTLB {
-      let own = try translate(under: .native)
+    if let own = try guestSteps() {
       panels.append(.init(title: "the guest's own tables, which native hardware walks", steps: own, isNested: false))
     }
     return WalkDrawing(heading: heading, panels: panels)

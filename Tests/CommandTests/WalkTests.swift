@@ -41,6 +41,26 @@ final class WalkTests: XCTestCase {
       ])
   }
 
+  func testTheGuestsTablesStandBesideTheShadow() throws {
+    let found = try lines(["10", "--at", "10", "--mode", "shadow"])
+    let first = try XCTUnwrap(found.firstIndex(of: "level shadow at value guest's at value"), "\(found)")
+    XCTAssertEqual(found[(first + 1)...].map { String($0.prefix(3)) }, ["L4 ", "L3 ", "L2 ", "L1 "])
+    XCTAssertTrue(found[first + 1].hasSuffix(" 1000 2027") && found[first + 4].hasSuffix(" 4000 7067"), "\(found)")
+  }
+
+  func testXensBooksOfTheFrames() throws {
+    let found = try lines(["10", "--at", "10", "--mode", "direct", "--machine", "textbook"])
+    let first = try XCTUnwrap(found.firstIndex(of: "frame type count references type"), "\(found)")
+    // The base holds the pin and its use; each table below is held by the entry above, the page by two mappings of it.
+    XCTAssertEqual(
+      found[(first + 1)...].map { $0.split(separator: " ").dropFirst().joined(separator: " ") },
+      [
+        "2 2 L4 table, validated, pinned", "1 1 L3 table, validated", "1 1 L2 table, validated",
+        "1 1 L1 table, validated",
+        "1 1 writable",
+      ])
+  }
+
   func testCachesAreNamed() throws {
     let caches = ["--set", "nestedCaches.tlb.4K+2M+1G.entries=16", "--set", "nestedCaches.structures.pde=4"]
     let hits = try lines(["2000", "--at", "8", "--mode", "nested"] + caches)

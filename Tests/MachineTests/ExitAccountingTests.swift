@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Machine
 
-/// Which entry into the hypervisor counts as what: design.md §10, the rule named at each test.
+/// Which entry into the hypervisor counts as what, and what it costs.
 final class ExitAccountingTests: XCTestCase {
   private let va: UInt64 = 0x40_0000
   private let window: UInt64 = 0x7f_0000_0000

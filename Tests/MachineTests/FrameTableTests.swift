@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Machine
 
-/// Xen's frame types and reference counts (semantics.md 4.1 to 4.6), one rule a test.
+/// Xen's frame types and reference counts (xen/arch/x86/mm.c), one rule a test.
 final class FrameTableTests: XCTestCase {
   /// A domain with its frame table: pages by physical number, tables in machine terms.
   private struct Domain: ~Copyable {
@@ -72,7 +72,7 @@ final class FrameTableTests: XCTestCase {
   func testPinValidatesTheWholeTree() {
     var domain = tree()
     XCTAssertEqual(domain.pin(4, level: 4), 0)
-    // The pin holds the top; each entry above holds a type and a general reference below (4.2).
+    // The pin holds the top; each entry above holds a type and a general reference below.
     for level in 1...4 { XCTAssertEqual(domain.state(UInt64(level)), [level, 1, 1]) }
     XCTAssertEqual(domain.state(10), [writable, 1, 1])
     // A read-only mapping takes a general reference alone.
@@ -205,7 +205,7 @@ final class FrameTableTests: XCTestCase {
     domain.machine.flushAllCPUs(&domain.cpu)
     XCTAssertEqual(domain.pin(10, level: 2), 0)
     XCTAssertEqual(domain.machine.flushClock, before + 2, "flushed since: no need")
-    // A change above level 1 flushes every CPU in any case (4.4).
+    // A change above level 1 flushes every CPU in any case.
     XCTAssertEqual(domain.update(2, 8, 0), 0)
     XCTAssertEqual(domain.machine.flushClock, before + 3)
   }

@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Machine
 
-/// The table of semantics.md 1.7, cell by cell: after an entry has been cleared in memory without a flush, an access
+/// What each operation invalidates (SDM 3A 4.10.4), cell by cell: after an entry has been cleared in memory without a flush, an access
 /// still hits if the operation keeps the cached translation, and faults if it must drop it. The machine drops nothing
 /// that it need not (its own rule), so both directions are exact.
 final class InvalidationTests: XCTestCase {
@@ -86,7 +86,7 @@ final class InvalidationTests: XCTestCase {
     XCTAssertFalse(try survives(.local) { $0.append(.loadCR4, self.cr4 | CR4.smep) })
   }
 
-  /// A #PF drops the page's entries and what its walk used, so that the retry sees memory (1.7).
+  /// A #PF drops the page's entries and what its walk used, so that the retry sees memory (SDM 3A 4.10.4.1).
   func testPageFaultDropsTheEntriesOfItsPage() throws {
     var guest = Guest()
     guest.map(va, to: 0x5000, .readUser)
@@ -135,7 +135,7 @@ final class InvalidationTests: XCTestCase {
     }
   }
 
-  /// More rights need no flush at any level (1.8), and by default no spurious fault comes of it (design.md §10 rule 9):
+  /// More rights need no flush at any level (SDM 3A 4.10.4.3), and no spurious fault comes of it:
   /// not even from rights that a paging-structure cache has kept.
   func testLoosenedRightsNeedNoFlushAtAnyLevel() throws {
     let writeless = EntryFlags.readUser.rawValue
@@ -161,7 +161,7 @@ final class InvalidationTests: XCTestCase {
     }
   }
 
-  /// Legality of PCIDE and INVPCID (1.7, below the table): each #GP leaves the machine as it was.
+  /// Legality of PCIDE and INVPCID (SDM 3A 4.10.1; SDM 2A, INVPCID): each #GP leaves the machine as it was.
   func testProtectionFaultsOfFlushOperations() throws {
     let cases: [(String, UInt64, UInt64, Bool, (inout Guest) -> Void)] = [
       ("set PCIDE with CR3[11:0]", CR4.pae, 5, true, { $0.append(.loadCR4, CR4.pae | CR4.pcid) }),

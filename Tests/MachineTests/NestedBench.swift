@@ -29,7 +29,7 @@ struct NestedBench: ~Copyable {
     }
     configuration.settings.isNestedTableEager = true
     var state = MachineState(configuration)
-    state.ramPages = 1 << 18
+    state.ramPages = 1 << 10
     var backend = try NestedBackend(&state)
     var cpu = VirtualCPU(index: 0, state)
     cpu.registers.cr3 = Self.table(4) << 12

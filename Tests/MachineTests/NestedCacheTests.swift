@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Machine
 
-/// The caches of the nested dimension: what they spare, and what drops them (semantics.md 2.6).
+/// The caches of the nested dimension: what they spare, and what drops them (SDM 3C 29.4).
 final class NestedCacheTests: XCTestCase {
   private let va: UInt64 = 0x80_4060_5000
 
@@ -182,7 +182,7 @@ final class NestedCacheTests: XCTestCase {
   func testNestedRightsOutliveAChangeOfControls() {
     let translation = Translation(
       frame: MPN(5), size: .small, guestSize: .small, rights: .all, isDirty: true, isGlobal: false,
-      refused: NestedRights.read.refused)
+      refused: NestedRights.read.refused(isUserPage: true))
     var registers = ControlRegisters.initial
     let data = TLBData.make(translation, allowed: Rights.all.allowed(under: controls(registers)))
     XCTAssertEqual(data & TLBData.allowed, 0x11, "loads of both modes")

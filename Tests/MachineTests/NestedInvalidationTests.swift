@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Machine
 
-/// What each operation drops of what a CPU has cached under nested paging (semantics.md 2.6, every cell): of guest-physical
+/// What each operation drops of what a CPU has cached under nested paging (SDM 3C 29.4.3, every cell): of guest-physical
 /// mappings in the nested TLB and the nested paging-structure caches, of combined and linear ones in the TLBs and the
 /// paging-structure caches.
 final class NestedInvalidationTests: XCTestCase {

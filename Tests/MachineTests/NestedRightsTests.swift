@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Machine
 
-/// The outcome tables of semantics.md 2.1 to 2.4, cell by cell.
+/// What comes of an access under nested paging, cell by cell (SDM 3C 29.3.3; APM 2 15.25).
 final class NestedRightsTests: XCTestCase {
   private static let kinds = AccessKind.allCases
 
@@ -26,13 +26,79 @@ final class NestedRightsTests: XCTestCase {
           var bench = try NestedBench([:])
           // The tables lie in another 2 MiB, 1 GiB and 512 GiB than the data, so that only the data meets the entry.
           bench.moveDataAway(level)
-          bench.grant(NestedRights(rawValue: rights), to: bench.dataPage, level: level)
+          bench.grant(NestedRights(bits: rights), to: bench.dataPage, level: level)
           let found = bench.outcome(kind)
           let wanted = result == "ok" ? "ok" : result + " at " + String(bench.dataPage, radix: 16)
           XCTAssertEqual(found, wanted, "rights \(rights), level \(level), \(kind)")
         }
       }
     }
+  }
+
+  /// 2.1 with mode-based execute control: X is for supervisor-mode addresses, XU (bit 10) for user-mode ones, whoever
+  /// fetches; bit 6 of the qualification is XU. All sixteen rights against three accesses to pages of both kinds.
+  func testModeBasedExecuteControl() throws {
+    for raw in 0..<UInt8(16) {
+      let rights = NestedRights(rawValue: raw)
+      for isUserPage in [true, false] {
+        for kind in Self.kinds {
+          var bench = try NestedBench(
+            ["nested.mbec": "on"], guest: isUserPage ? [.present, .writable, .user] : [.present, .writable])
+          bench.grant(rights, to: 0x20)
+          let needed: NestedRights = [.read, .write, isUserPage ? .executeUser : .execute][Int(kind.rawValue)]
+          let code = 0x180 | 1 << UInt64(kind.rawValue) | UInt64(raw & 7) << 3 | UInt64(raw >> 3) << 6
+          let isMalformed = !rights.contains(.read) && rights.contains(.write)
+          let expected =
+            isMalformed
+            ? "ept-misconfiguration at 20"
+            : rights.contains(needed) ? "ok" : "ept-violation \(String(code, radix: 16)) at 20"
+          let found = bench.outcome(kind, user: isUserPage)
+          XCTAssertEqual(found, expected, "rights \(raw), user page \(isUserPage), \(kind)")
+        }
+      }
+    }
+    // A supervisor fetches from a user page (SMEP is off): it is the address that counts.
+    var bench = try NestedBench(["nested.mbec": "on"])
+    bench.grant([.read, .executeUser], to: 0x20)
+    XCTAssertEqual(bench.outcome(.fetch, user: false), "ok")
+    bench = try NestedBench(["nested.mbec": "on", "nested.execute-only": "off"])
+    bench.grant(.executeUser, to: 0x20)
+    XCTAssertEqual(bench.outcome(.fetch), "ept-misconfiguration at 20")
+    // Without the control bit 10 means nothing: alone it is an absent entry, beside X it changes nothing.
+    bench = try NestedBench([:])
+    bench.set(bench.nested(0x20) & ~7 | NestedFormat.executeUser, for: 0x20)
+    XCTAssertEqual(bench.outcome(.load), "ept-violation 181 at 20")
+  }
+
+  /// What the TLB keeps of the right: one more fetch from a page of the other kind.
+  func testTheTLBKeepsTheRightsToExecute() throws {
+    for isUserPage in [true, false] {
+      var bench = try NestedBench(
+        ["nested.mbec": "on"], guest: isUserPage ? [.present, .writable, .user] : [.present, .writable])
+      bench.grant(isUserPage ? [.read, .write, .execute] : [.read, .write, .executeUser], to: 0x20)
+      let access = Access(AccessKind.load, user: isUserPage)
+      guard case .translated(let found) = bench.backend.walk(VirtualAddress(0), access, &bench.cpu, &bench.machine)
+      else { return XCTFail("not translated") }
+      XCTAssertEqual(found.refused, 0x44)
+    }
+  }
+
+  /// Advanced information (SDM 3C table 28-7): bits 9 to 11 tell the guest's rights over all levels, for the page alone.
+  func testAdvancedInformationOfViolations() throws {
+    let keys = ["nested.qualification": "advanced"]
+    for (flags, bits) in [
+      ([.present], 0), ([.present, .user], 1 << 9), ([.present, .writable], 1 << 10),
+      ([.present, .writable, .user], 3 << 9), ([.present, .noExecute], 1 << 11),
+      ([.present, .writable, .user, .noExecute], 7 << 9),
+    ] as [(EntryFlags, UInt64)] {
+      var bench = try NestedBench(keys, guest: flags)
+      bench.grant([], to: 0x20)
+      let code = String(0x181 | bits, radix: 16)
+      XCTAssertEqual(bench.outcome(.load, user: flags.contains(.user)), "ept-violation \(code) at 20")
+    }
+    var bench = try NestedBench(keys)
+    bench.grant([], to: 0x13)
+    XCTAssertEqual(bench.outcome(.load), "ept-violation 81 at 13", "nothing is known of the page yet")
   }
 
   func testExecuteOnlyIsAMisconfigurationWithoutSupport() throws {
@@ -86,6 +152,12 @@ final class NestedRightsTests: XCTestCase {
         XCTAssertEqual(bench.outcome(.load), "ept-violation \(code) at " + String(page, radix: 16))
         XCTAssertFalse(bench.guest(4).isAccessed, "a walk that fails sets nothing")
       }
+      // To set A or D the entry is read and written: each lack of either is told, whatever the access is.
+      for kind in Self.kinds {
+        bench = try NestedBench([:], accessed: false)
+        bench.grant([.read, .write], to: page)
+        XCTAssertEqual(bench.outcome(kind), "ok", "X means nothing to a table")
+      }
       for kind in Self.kinds {
         bench = try NestedBench([:])
         bench.grant([], to: page)
@@ -102,8 +174,13 @@ final class NestedRightsTests: XCTestCase {
         for (rights, code) in [(NestedRights.read, "8b"), ([.read, .execute], "ab"), ([], "83")] {
           var bench = try NestedBench(["nested.ad": "on"], accessed: accessed)
           bench.grant(rights, to: page)
-          XCTAssertEqual(bench.outcome(.load), "ept-violation \(code) at " + String(page, radix: 16))
+          for kind in Self.kinds {
+            XCTAssertEqual(bench.outcome(kind), "ept-violation \(code) at " + String(page, radix: 16))
+          }
         }
+        var bench = try NestedBench(["nested.ad": "on"], accessed: accessed)
+        bench.grant([.read, .write], to: page)
+        XCTAssertEqual(bench.outcome(.load), "ok")
       }
     }
   }
@@ -137,6 +214,71 @@ final class NestedRightsTests: XCTestCase {
     XCTAssertEqual(bench.outcome(.store), "ept-violation 81 at 13")
     bench.grant([], to: 0x11)
     XCTAssertEqual(bench.outcome(.store), "ept-violation 81 at 11")
+  }
+
+  /// 2.4, last row: with NXE of the host off, fetches show in no code, and bit 63 is reserved at every level.
+  func testNPTWithoutNoExecuteOfTheHost() throws {
+    let npt = ["nested.format": "npt", "nested.host-nx": "off"]
+    var bench = try NestedBench(npt)
+    bench.set(bench.nested(0x20) | 1 << 50, for: 0x20)
+    XCTAssertEqual(bench.outcome(.fetch), "npf 10000000d at 20", "a reserved bit, met by the page alone")
+    bench = try NestedBench(npt)
+    bench.set(0, for: 0x20)
+    XCTAssertEqual(bench.outcome(.fetch), "npf 100000004 at 20")
+    for kind in Self.kinds {
+      bench = try NestedBench(npt)
+      bench.set(bench.nested(0x20) | 1 << 63, for: 0x20)
+      let code = kind == .store ? "10000000f" : "10000000d"
+      XCTAssertEqual(bench.outcome(kind), "npf \(code) at 20")
+    }
+    for level in 2...4 {
+      bench = try NestedBench(npt)
+      bench.set(bench.nested(0x10, level: level) | 1 << 63, for: 0x10, level: level)
+      XCTAssertEqual(bench.outcome(.load), "npf 20000000f at 10", "level \(level)")
+    }
+    // The guest's own NXE makes no difference to nested NX, neither way.
+    bench = try NestedBench(["nested.format": "npt"])
+    bench.cpu.registers.efer &= ~EFER.noExecute
+    bench.cpu.guestControls = bench.machine.controls(for: bench.cpu.registers)
+    bench.grant([.read, .write], to: 0x20)
+    XCTAssertEqual(bench.outcome(.fetch), "npf 100000015 at 20")
+  }
+
+  /// 2.4: a right that lacks at any nested level lacks, for the page and for each of the guest's tables.
+  func testNPTRightsOfEveryLevel() throws {
+    let npt = ["nested.format": "npt"]
+    for level in 1...4 {
+      for (rights, expected) in [
+        ([.read, .execute, .executeUser], ["ok", "npf 100000007", "ok"]),
+        ([.read, .write], ["ok", "ok", "npf 100000015"]),
+        ([.read], ["ok", "npf 100000007", "npf 100000015"]),
+        ([], ["npf 100000005", "npf 100000007", "npf 100000015"]),
+      ] as [(NestedRights, [String])] {
+        for (kind, result) in zip(Self.kinds, expected) {
+          var bench = try NestedBench(npt)
+          bench.moveDataAway(level)
+          bench.grant(rights, to: bench.dataPage, level: level)
+          let wanted = result == "ok" ? "ok" : result + " at " + String(bench.dataPage, radix: 16)
+          XCTAssertEqual(bench.outcome(kind), wanted, "level \(level), \(kind)")
+        }
+      }
+      for kind in Self.kinds {
+        let page = NestedBench.table(level)
+        for (rights, code) in [([.read, .execute], "200000007"), ([.write, .execute], "200000007")]
+          as [(NestedRights, String)]
+        {
+          var bench = try NestedBench(npt)
+          bench.grant(rights, to: page)
+          XCTAssertEqual(
+            bench.outcome(kind), "npf \(code) at " + String(page, radix: 16), "a table, whatever the access")
+        }
+        var bench = try NestedBench(npt)
+        bench.grant([.read, .write], to: page)
+        XCTAssertEqual(bench.outcome(kind), "ok", "NX means nothing to a table")
+        bench.set(0, for: page)
+        XCTAssertEqual(bench.outcome(kind), "npf 200000006 at " + String(page, radix: 16))
+      }
+    }
   }
 
   /// 2.4, every row; the host has NXE on.
@@ -202,4 +344,9 @@ extension NestedBench {
     backend.table.fill(PPN(dataPage), upTo: .small, &machine)
     machine.setGuestWord(PhysicalAddress(Self.table(1) << 12), dataPage << 12 | 0x67)
   }
+}
+
+extension NestedRights {
+  /// R, W and X of an EPT entry's bits 2…0, without mode-based execute control.
+  init(bits: UInt8) { self.init(rawValue: bits | (bits & 4) << 1) }
 }

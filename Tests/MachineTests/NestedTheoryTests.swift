@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Machine
 
-/// References of two-dimensional walks against the table of semantics.md 2.5 and papers.md E1, on a machine without caches
+/// References of two-dimensional walks against the closed form (g + 1)(n + 1) − 1 and its cousins, on a machine without caches
 /// and with a complete nested table.
 final class NestedTheoryTests: XCTestCase {
   private let va: UInt64 = 0x80_4060_5000
@@ -15,11 +15,19 @@ final class NestedTheoryTests: XCTestCase {
     return settings
   }
 
+  /// With fewer than four levels an address has 32 bits.
+  private func address(_ levels: Int) -> UInt64 { levels < 4 ? 0x4060_5000 : va }
+
   private func guest(_ size: PageSize, levels: Int = 4, ram: UInt64 = 1 << 30) -> Guest {
     var guest = Guest(levels: levels)
+    let va = levels == 0 ? 0x5000 : address(levels)
     guest.append(.ram, ram)
-    guest.map(va, to: size == .small ? 0x5000 : 0, size: size)
-    guest.boot()
+    if levels == 0 {
+      guest.append(.loadCR0, 0x33)
+    } else {
+      guest.map(va, to: size == .small ? 0x5000 : 0, size: size)
+      guest.boot()
+    }
     guest.read(va)
     return guest
   }
@@ -32,22 +40,54 @@ final class NestedTheoryTests: XCTestCase {
     return counters.walkReferences
   }
 
+  /// The columns of 2.5: the nested table's shape, by the entries read for one translation of it.
+  private static let columns: [(entries: UInt64, keys: [String: String])] = [
+    (4, ["nested.page": "4K"]), (3, ["nested.page": "2M"]), (2, ["nested.page": "1G"]), (5, ["nested.levels": "5"]),
+    // Not in the table, of E1: flat, and flattened with small pages and with pages of 1 GiB.
+    (1, ["nested.levels": "1"]), (2, ["nested.levels": "2"]), (1, ["nested.levels": "2", "nested.page": "1G"]),
+    // Five levels with large pages.
+    (4, ["nested.levels": "5", "nested.page": "2M"]), (3, ["nested.levels": "5", "nested.page": "1G"]),
+  ]
+
+  /// The rows of 2.5, by what the guest has; the numbers are the table's own, for its first four columns.
+  private static let rows: [(name: String, levels: Int, size: PageSize, read: UInt64, cells: [UInt64])] = [
+    ("g=4, 4K", 4, .small, 4, [24, 19, 14, 29]), ("g=3, 2M", 4, .large, 3, [19, 15, 11, 23]),
+    ("g=2, 1G", 4, .huge, 2, [14, 11, 8, 17]), ("g=2, 32-bit 4K", 2, .small, 2, [14, 11, 8, 17]),
+    ("g=5, 4K", 5, .small, 5, [29, 23, 17, 35]), ("g=4, five levels 2M", 5, .large, 4, [24, 19, 14, 29]),
+    ("g=3, five levels 1G", 5, .huge, 3, [19, 15, 11, 23]), ("g=1, 32-bit 4M", 2, .large, 1, [9, 7, 5, 11]),
+    ("g=0, no paging", 0, .small, 0, [4, 3, 2, 5]), ("g=2, PAE 4K", 3, .small, 2, [14, 11, 8, 17]),
+    ("g=1, PAE 2M", 3, .large, 1, [9, 7, 5, 11]),
+  ]
+
   func testEveryCellOfTheTableOfReferences() throws {
-    // Guest levels read, as levels and page size; then nested 4K, 2M, 1G, 5 levels of 4K.
-    for (levels, size, expected) in [
-      (4, PageSize.small, [24, 19, 14, 29]), (4, .large, [19, 15, 11, 23]), (4, .huge, [14, 11, 8, 17]),
-      (5, .small, [29, 23, 17, 35]),
-    ] as [(Int, PageSize, [UInt64])] {
-      for format in ["ept", "npt"] {
-        for (keys, references) in zip(
-          [
-            ["nested.page": "4K"], ["nested.page": "2M"], ["nested.page": "1G"], ["nested.levels": "5"],
-          ], expected)
-        {
-          let keys = keys.merging(["nested.format": format]) { $1 }
-          let found = try self.references(guest(size, levels: levels), keys)
-          XCTAssertEqual(found, references, "\(levels) levels, \(size.name), \(keys)")
+    for row in Self.rows {
+      for (index, column) in Self.columns.enumerated() {
+        for format in ["ept", "npt"] {
+          // AMD reads the pointers of PAE paging in the walk: a level more.
+          let isPAE = format == "npt" && row.levels == 3
+          let read = row.read + (isPAE ? 1 : 0)
+          let keys = column.keys.merging(["nested.format": format]) { $1 }
+          let found = try references(guest(row.size, levels: row.levels), keys)
+          XCTAssertEqual(found, (read + 1) * (column.entries + 1) - 1, "\(row.name), \(keys)")
+          if !isPAE && index < row.cells.count { XCTAssertEqual(found, row.cells[index], "\(row.name), \(keys)") }
         }
+      }
+    }
+  }
+
+  /// A guest's entry that is not present ends the walk at its level k: refs = Σ (h + 1) from the top down to k.
+  func testAnAbsentEntryEndsTheWalkAtItsLevel() throws {
+    for levels in [2, 4, 5] {
+      for absent in 1...levels {
+        var guest = Guest(levels: levels)
+        guest.append(.ram, 1 << 30)
+        guest.map(address(levels), to: 0x5000)
+        guest.set(0, at: guest.entry(address(levels), level: absent))
+        guest.boot()
+        guest.read(address(levels))
+        let counters = try guest.run(.nested, on: .bareFiveLevels, settings([:])).counters
+        XCTAssertEqual(counters.walkReferences, UInt64(levels - absent + 1) * 5, "\(levels) levels, level \(absent)")
+        XCTAssertEqual(counters.trueFaults, 1)
       }
     }
   }

@@ -3,7 +3,8 @@ import XCTest
 
 @testable import Machine
 
-/// The cache of entries by their own address: what it spares, what it may remember, and what empties it (papers.md E2).
+/// The cache of entries by their own address: what it spares, what it may remember, and what empties it (Bhargava
+/// et al., ASPLOS 2008, section 4).
 final class PageWalkCacheTests: XCTestCase {
   private let va: UInt64 = 0x80_4060_5000
 

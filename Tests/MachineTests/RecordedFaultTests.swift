@@ -3,12 +3,12 @@ import XCTest
 
 @testable import Machine
 
-/// Faults that a recording says came, and those that it does not (design.md §8.1).
+/// Faults that a recording says came, and those that it does not.
 final class RecordedFaultTests: XCTestCase {
   private let va: UInt64 = 0x40_0000
 
-  /// A recorded fault's access is not in accesses, but is one translation (rule 7); one that does not come, or that is
-  /// not recorded, is a divergence (§8.1).
+  /// A recorded fault's access is not in accesses, but is one translation; one that does not come, or that is
+  /// not recorded, is a divergence.
   func testRecordedFaults() throws {
     for mode in Mode.allCases {
       var guest = Guest()

@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Machine
 
-/// The cases of semantics.md 7.5, by their numbers there.
+/// The cases of the `case-…` scenarios of `traces/`, by their numbers.
 final class ScenarioTests: XCTestCase {
   private let va: UInt64 = 0x40_0000
   private let used: EntryFlags = [.present, .writable, .user, .accessed, .dirty]

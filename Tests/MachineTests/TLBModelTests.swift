@@ -4,7 +4,7 @@ import XCTest
 @testable import Machine
 
 /// The TLBs and paging-structure caches against a model in arrays: random streams, hits and misses exactly equal
-/// (design.md §10 rules 7 to 10: L1 first, L2 on its miss, a walk fills both, an L2 hit fills L1, exact LRU).
+/// (L1 first, L2 on its miss, a walk fills both, an L2 hit fills L1, exact LRU).
 final class TLBModelTests: XCTestCase {
   /// One array: each set a list of page tags, the latest first.
   private struct ModelArray {
@@ -157,7 +157,7 @@ final class TLBModelTests: XCTestCase {
     }
   }
 
-  /// An entry is found under its own PCID alone, unless it is global (1.6).
+  /// An entry is found under its own PCID alone, unless it is global (SDM 3A 4.10.2.4).
   func testPCIDTagsAndGlobalPages() throws {
     var guest = Guest()
     guest.map(0x1000, to: 0x5000)

@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Machine
 
-/// Cases 4 to 6 of semantics.md 7.5, and more about what becomes of table pages.
+/// What becomes of table pages: reused, freed, shared, recursive (the `case-…` scenarios of `traces/`, 4 to 6, and more).
 final class TableScenarioTests: XCTestCase {
   private let va: UInt64 = 0x40_0000
   private let used: EntryFlags = [.present, .writable, .user, .accessed, .dirty]
@@ -42,7 +42,7 @@ final class TableScenarioTests: XCTestCase {
   }
 
   /// Contents that are announced right behind a store to the same table are newer than it, also under direct paging,
-  /// which holds stores back until the tables behind them are known (design.md §10 rule 2).
+  /// which holds stores back until the tables behind them are known.
   func testContentsBehindAStoreToTheSameTable() throws {
     var guest = Guest()
     guest.map(va, to: 0x5000, used)
@@ -125,7 +125,7 @@ final class TableScenarioTests: XCTestCase {
   }
 
   /// A page becomes a table while a CPU's TLB holds the right to write it, though no shadow leaf does any more: the
-  /// guest has touched the leaf's entry in a way that needs no flush (1.8).
+  /// guest has touched the leaf's entry in a way that needs no flush (SDM 3A 4.10.4.3).
   func testTraceOfAPageWhoseLeafWasDropped() throws {
     let window: UInt64 = 0x7f_0000_0000
     for isFlagChange in [true, false] {

@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Machine
 
-/// Walks without caches against the closed forms of semantics.md 2.5.
+/// Walks without caches against closed forms.
 final class TheoryTests: XCTestCase {
   private let va: UInt64 = 0x80_4060_5000
 
@@ -49,7 +49,7 @@ final class TheoryTests: XCTestCase {
   }
 
   /// A guest entry that is absent at level k ends the walk: refs = Σ_{j=k..g}(h + 1), no final translation; natively
-  /// g − k + 1. Rights are refused after the leaf: again without the final translation (2.3).
+  /// g − k + 1. Rights are refused after the leaf: again without the final translation.
   func testWalksThatEndInAFault() throws {
     var eager = Settings()
     eager.isNestedTableEager = true
@@ -105,7 +105,7 @@ final class TheoryTests: XCTestCase {
     }
   }
 
-  /// A PDE-cache hit leaves one guest entry and the final translation: 1 + 4 (2.5, combined caches); natively 1.
+  /// A PDE-cache hit leaves one guest entry and the final translation: 1 + 4, the caches holding machine addresses; natively 1.
   func testPagingStructureCacheShortensTheNextWalk() throws {
     var eager = Settings()
     eager.isNestedTableEager = true

@@ -2,7 +2,7 @@ import XCTest
 
 @testable import Paging
 
-/// Bits of entries and addresses against the tables of semantics.md 1.1 and 1.2.
+/// Bits of entries and addresses against SDM 3A 2.5 and 4.5.
 final class EntryTests: XCTestCase {
   private func controls(_ bits: Int, noExecute: Bool, huge: Bool = true) -> PagingControls {
     let registers = ControlRegisters(cr0: 0x8005_0033, cr3: 0, cr4: 0x20, efer: noExecute ? 0xd01 : 0x501)
@@ -65,7 +65,7 @@ final class EntryTests: XCTestCase {
     XCTAssertEqual(PageSize.allCases.map(\.shift), [12, 21, 30])
   }
 
-  /// W, U and I/D describe the access; I/D only with SMEP or NXE (1.4). The code gives the access back.
+  /// W, U and I/D describe the access; I/D only with SMEP or NXE (SDM 3A 4.7). The code gives the access back.
   func testErrorCodes() {
     for access in Access.all {
       let expected: UInt32 = (access.isStore ? 2 : 0) | (access.isUser ? 4 : 0)
@@ -89,7 +89,7 @@ final class EntryTests: XCTestCase {
     XCTAssertEqual(registers.levels, 4)
     registers.cr4 |= CR4.la57
     XCTAssertEqual(registers.levels, 5)
-    // A scenario's start (design.md §4): WP, PAE, long mode with NXE.
+    // A scenario's start as `traces/README.md` has it: WP, PAE, long mode with NXE.
     let initial = ControlRegisters.initial
     XCTAssertTrue(initial.isWriteProtected && initial.hasNoExecute)
     XCTAssertEqual([initial.cr0, initial.cr4, initial.efer], [0x8005_0033, 0x20, 0xd01])

@@ -2,7 +2,7 @@ import XCTest
 
 @testable import Paging
 
-/// Rights against the table of semantics.md 1.3, every row under every combination of controls.
+/// Rights against SDM 3A 4.6.1, every row under every combination of controls.
 final class RightsTests: XCTestCase {
   func testEveryAccessUnderEveryControl() {
     for bits in 0..<16 as Range<UInt64> {

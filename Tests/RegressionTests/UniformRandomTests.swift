@@ -5,7 +5,7 @@ import Workloads
 import XCTest
 
 /// References of walks on the processor of Bhargava et al. (ASPLOS 2008, table 2), whose geometry is known to the last
-/// entry, under uniform random loads (papers.md E2). The expected values come from a model that shares no code with
+/// entry, under uniform random loads. The expected values come from a model that shares no code with
 /// memlab: look-ups by the address of the entry in one list of 24, in order of use, and one of 16.
 final class UniformRandomTests: XCTestCase {
   /// Memory references a walk for: no cache, 1D, 2D, 2D and nested TLB, native, 2 MiB nested pages with both; then the

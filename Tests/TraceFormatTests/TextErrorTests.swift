@@ -31,8 +31,21 @@ final class TextErrorTests: XCTestCase {
       ("pte 1000", "expected an entry, hexadecimal, found the end of the line"),
       ("pte 1000 5 6", "expected @ or the end of the line, found `6`"),
       ("pte 1000 5 @", "expected a virtual address, hexadecimal, found the end of the line"),
-      ("table 1000 6", "expected a number from 1 to 5, found `6`"),
-      ("table 1000 1 512=5", "expected INDEX=VALUE with an index from 0 to 511 and a hexadecimal value, found `512=5`"),
+      ("table 1000 6", "expected a level from 1 to 5, or 1/32 or 2/32, found `6`"),
+      ("table 1000 3/32", "expected a level from 1 to 5, or 1/32 or 2/32, found `3/32`"),
+      (
+        "table 1000 1/32 1023=5 1024=5",
+        "expected INDEX=VALUE with an index from 0 to 511 (after LEVEL/32: 1023) and a hexadecimal value, found `1024=5`"
+      ),
+      (
+        "table 1000 1/32 5=100000000",
+        "expected INDEX=VALUE with an index from 0 to 511 (after LEVEL/32: 1023) and a hexadecimal value, "
+          + "found `5=100000000`"
+      ),
+      (
+        "table 1000 1 512=5",
+        "expected INDEX=VALUE with an index from 0 to 511 (after LEVEL/32: 1023) and a hexadecimal value, found `512=5`"
+      ),
       ("table 1000 1 5=5 5=6", "entry 5 is given twice, expected once"),
       ("0=5", "expected an operation, found `0=5`"),
       ("CR3 1000", "expected an operation, found `CR3`"),

@@ -14,6 +14,18 @@ public enum WalkStep: Hashable, Sendable {
   case stopped(String)
   /// The translation is known.
   case translated(MPN, size: PageSize)
+  /// What the hypervisor books of a machine frame that the walk led through, or to; after all other steps.
+  case frame(FrameAccount)
+}
+
+/// A machine frame in the books of a hypervisor that counts references to frames, as Xen's does for direct paging.
+public struct FrameAccount: Hashable, Sendable {
+  public var frame: MPN
+  /// "L2 table, validated", "writable": what the frame may be used for at present.
+  public var type: String
+  /// References that rely on the type, and all references.
+  public var typeCount: UInt32
+  public var references: UInt32
 }
 
 /// A page-table entry that the walker read.

@@ -46,7 +46,7 @@ protocol Backend: ~Copyable {
   /// Code of the guest's kernel on a page is being translated: stores to it must be seen from now on.
   mutating func translated(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
-  /// The guest loaded CR3: the register has the new value. `keeps`: bit 63 was set, nothing need be dropped.
+  /// The guest loaded CR3, and with it the pointers of PAE paging: the registers have the new values. `keeps`: bit 63 was set, nothing need be dropped.
   mutating func loadedCR3(
     keeps: Bool, _ cpu: inout VirtualCPU, _ machine: inout MachineState) throws(ReplayError)
 
@@ -106,6 +106,9 @@ protocol Backend: ~Copyable {
   mutating func giveBack(_ pages: [PPN], _ cpu: inout VirtualCPU, _ machine: inout MachineState) -> Int
   mutating func populate(_ pages: [PPN], _ cpu: inout VirtualCPU, _ machine: inout MachineState) -> Int
 
+  /// What the hypervisor books of a machine frame; nil if it keeps no such books.
+  func account(of frame: MPN) -> FrameAccount?
+
   /// The replay has ended.
   mutating func finish(_ machine: inout MachineState)
 
@@ -118,10 +121,12 @@ protocol Backend: ~Copyable {
 
 /// A page-table store of the guest.
 struct TableStore {
-  /// Of the 8-byte entry.
+  /// Of the entry, of 8 bytes or of 4.
   var address: PhysicalAddress
   var value: UInt64
   var isUser = false
+  /// The entry has 4 bytes (32-bit paging).
+  var isNarrow = false
   /// The instruction stored the whole entry, or several, and nothing else.
   var isAligned = true
 }
@@ -193,6 +198,8 @@ extension Backend where Self: ~Copyable {
     machine.countUnknownHypercall(text, cpu.index)
     return []
   }
+
+  func account(of frame: MPN) -> FrameAccount? { nil }
 
   mutating func finish(_ machine: inout MachineState) {}
 

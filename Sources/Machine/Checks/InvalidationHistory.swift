@@ -1,13 +1,22 @@
 internal import Paging
 
+/// Where the translations of a CPU begin, by its registers.
+struct PagingRoot: Equatable {
+  /// Address of the top-level table; with PAE paging, of the pointers.
+  var table: UInt64
+  var pcid: UInt16
+  var mode: PagingMode
+  /// PAE paging: the four pointers, if a register load has loaded them.
+  var pointers: [UInt64]
+}
+
 /// When one virtual CPU last dropped what, and the roots that it has used since.
 struct InvalidationHistory {
   struct RootUse {
     /// The time from which the root was in CR3, and that from which another one was.
     var time: UInt64
     var end = UInt64.max
-    var root: UInt64
-    var pcid: UInt16
+    var root: PagingRoot
   }
 
   private struct PageKey: Hashable {
@@ -24,11 +33,10 @@ struct InvalidationHistory {
   private var pcidTimes: [UInt16: UInt64] = [:]
   private var pageTimes: [PageKey: UInt64] = [:]
 
-  mutating func use(_ registers: ControlRegisters, time: UInt64) {
-    let root = registers.root.address.raw
-    if let latest = uses.last, latest.root == root, latest.pcid == registers.pcid { return }
+  mutating func use(_ root: PagingRoot, time: UInt64) {
+    if uses.last?.root == root { return }
     if !uses.isEmpty { uses[uses.count - 1].end = time }
-    uses.append(RootUse(time: time, root: root, pcid: registers.pcid))
+    uses.append(RootUse(time: time, root: root))
   }
 
   mutating func flushedAll(time: UInt64) {
@@ -52,7 +60,7 @@ struct InvalidationHistory {
 
   /// The uses of roots, since a time, that translations of a PCID, or with nil global ones, may come from.
   func roots(pcid: UInt16?, since start: UInt64) -> [RootUse] {
-    uses.filter { (pcid == nil || $0.pcid == pcid) && $0.end > start }
+    uses.filter { (pcid == nil || $0.root.pcid == pcid) && $0.end > start }
   }
 
   /// Last time that everything of a PCID went, global pages aside.

@@ -5,8 +5,9 @@ extension Processor where MMU: ~Copyable {
   mutating func explain(_ frame: MPN, _ page: VPN, _ access: Access) {
     // A frame that a domain has got without a page for it stands for itself.
     let found = machine.physmap.physical(frame) ?? (MMU.takesHypercalls ? PPN(frame.raw) : nil)
+    let root = root
     let verdict = oracle?.judge(
-      page.address, access, gave: found ?? PPN(.max), cpus.running.registers, cpus.running.guestControls,
+      page.address, access, gave: found ?? PPN(.max), root, cpus.running.guestControls,
       cpus.running.index)
     switch verdict {
     case .stale: machine.counters.staleHits += 1
@@ -16,6 +17,16 @@ extension Processor where MMU: ~Copyable {
         found: "a TLB hit that gives physical page \(String((found ?? PPN(.max)).raw, radix: 16))")
     case .current, nil: break
     }
+  }
+
+  /// Where the running CPU's translations begin, for the oracle.
+  var root: PagingRoot {
+    let (registers, pointers) = (cpus.running.registers, cpus.running.guestPointers)
+    let isLoaded = registers.mode == .pae && !machine.readsPointersInWalks
+    let table = registers.mode == .pae ? registers.pointerTable.raw : registers.root.address.raw
+    return PagingRoot(
+      table: table, pcid: registers.pcid, mode: registers.mode,
+      pointers: isLoaded ? pointers.indices.map { pointers[$0] } : [])
   }
 
   /// Holds the backend's tables against its invariants, if anything has happened to them since the last time.
@@ -36,7 +47,8 @@ extension Processor where MMU: ~Copyable {
   /// the machine sets too.
   mutating func checkTables() {
     guard let oracle else { return }
-    let recorded = (EntryFlags.accessed.union(.dirty)).rawValue
+    let flags = EntryFlags.accessed.union(.dirty).rawValue
+    let recorded = hasHadNarrowTables ? flags | flags << 32 : flags
     for (address, value) in guestTables() {
       let expected = oracle.word(at: PhysicalAddress(address))
       if (value ^ expected) & ~recorded != 0 {

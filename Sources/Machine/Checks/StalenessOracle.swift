@@ -26,7 +26,11 @@ struct StalenessOracle {
 
   mutating func store(_ store: TableStore) {
     time += 1
-    history.store(store.value, at: store.address.raw, time: time)
+    guard store.isNarrow else { return history.store(store.value, at: store.address.raw, time: time) }
+    let word = store.address.raw & ~7
+    let shift = (store.address.raw & 4) << 3
+    let rest = history.value(at: word) & ~(0xffff_ffff << shift)
+    history.store(rest | store.value << shift, at: word, time: time)
   }
 
   mutating func setTable(_ page: PPN, _ words: [UInt64]) {
@@ -39,25 +43,27 @@ struct StalenessOracle {
   /// The guest's word as it stored it last.
   func word(at address: PhysicalAddress) -> UInt64 { history.value(at: address.raw) }
 
-  mutating func started(_ registers: ControlRegisters, _ cpu: Int) {
+  mutating func started(_ root: PagingRoot, _ cpu: Int) {
     time += 1
-    invalidations[cpu, default: InvalidationHistory()].use(registers, time: time)
+    invalidations[cpu, default: InvalidationHistory()].use(root, time: time)
   }
 
-  mutating func loadedCR3(_ registers: ControlRegisters, keeps: Bool, _ cpu: Int) {
+  mutating func loadedCR3(_ root: PagingRoot, keeps: Bool, _ cpu: Int) {
     time += 1
-    if !keeps { invalidations[cpu, default: InvalidationHistory()].flushed(pcid: registers.pcid, time: time) }
-    invalidations[cpu, default: InvalidationHistory()].use(registers, time: time)
+    if !keeps { invalidations[cpu, default: InvalidationHistory()].flushed(pcid: root.pcid, time: time) }
+    invalidations[cpu, default: InvalidationHistory()].use(root, time: time)
   }
 
-  mutating func changedControls(_ old: ControlRegisters, _ new: ControlRegisters, _ cpu: Int) {
+  mutating func changedControls(
+    _ old: ControlRegisters, _ new: ControlRegisters, _ root: PagingRoot, _ cpu: Int
+  ) {
     time += 1
-    if old.hasGlobalPages != new.hasGlobalPages || old.hasPCID && !new.hasPCID {
+    if old.mode != new.mode || old.hasGlobalPages != new.hasGlobalPages || old.hasPCID && !new.hasPCID {
       invalidations[cpu, default: InvalidationHistory()].flushedAll(time: time)
     } else if !old.hasSMEP && new.hasSMEP {
       invalidations[cpu, default: InvalidationHistory()].flushed(pcid: new.pcid, time: time)
     }
-    invalidations[cpu, default: InvalidationHistory()].use(new, time: time)
+    invalidations[cpu, default: InvalidationHistory()].use(root, time: time)
   }
 
   mutating func invalidated(_ page: VPN, _ registers: ControlRegisters, _ cpu: Int) {
@@ -80,27 +86,26 @@ struct StalenessOracle {
 
   /// Judges a hit that gave `page` for the virtual page of `address`.
   mutating func judge(
-    _ address: VirtualAddress, _ access: Access, gave page: PPN, _ registers: ControlRegisters,
+    _ address: VirtualAddress, _ access: Access, gave page: PPN, _ root: PagingRoot,
     _ controls: PagingControls, _ cpu: Int
   ) -> Verdict {
     latestWasStale = false
     var question = Question(address: address.raw, access: access, page: page, controls: controls)
-    let root = registers.root.address.raw
-    if search(question, root, controls.levels, .all, since: time, { _ in self.time }) { return .current }
+    if search(question, root, since: time, { _ in self.time }) { return .current }
     guard let windows = invalidations[cpu] else { return .illegal }
-    let pcid = registers.pcid
+    let pcid = root.pcid
     let flushTime = windows.flushTime(pcid: pcid)
     for use in windows.roots(pcid: pcid, since: flushTime) {
       question.end = use.end
       let start = hasPageWalkCache ? flushTime : max(use.time, flushTime)
       let leafStart = { (leaf: Leaf) in windows.start(leaf.size, address.page, pcid: pcid) }
-      if search(question, use.root, controls.levels, .all, since: start, leafStart) { return noteStale() }
+      if search(question, use.root, since: start, leafStart) { return noteStale() }
     }
     for use in windows.roots(pcid: nil, since: windows.allTime) where controls.hasGlobalPages {
       question.end = use.end
       let start = hasPageWalkCache ? windows.allTime : max(use.time, windows.allTime)
       let leafStart = { (leaf: Leaf) in leaf.isGlobal ? windows.globalStart(leaf.size, address.page) : nil }
-      if search(question, use.root, controls.levels, .all, since: start, leafStart) { return noteStale() }
+      if search(question, use.root, since: start, leafStart) { return noteStale() }
     }
     return .illegal
   }
@@ -124,15 +129,47 @@ struct StalenessOracle {
     var isGlobal: Bool
   }
 
+  /// The search from a root, by the mode in which it is one.
+  private func search(
+    _ question: Question, _ root: PagingRoot, since start: UInt64, _ leafStart: (Leaf) -> UInt64?
+  ) -> Bool {
+    guard root.mode.levels == question.controls.levels else { return false }
+    switch root.mode {
+    case .off: return question.page.raw == question.address >> 12
+    case .pae where !root.pointers.isEmpty:
+      let pointer = PageTableEntry<PhysicalSpace>(root.pointers[Int(question.address >> 30 & 3)])
+      guard pointer.isPresent else { return false }
+      return search(question, pointer.frame.address.raw, 2, .all, since: start, leafStart)
+    case .pae:
+      let place = root.table + (question.address >> 30 & 3) << 3
+      return history.anyVersion(at: place, since: start, until: question.end) { version in
+        let pointer = PageTableEntry<PhysicalSpace>(version.value)
+        guard pointer.isPresent else { return false }
+        let since = hasPageWalkCache ? start : max(start, version.time)
+        return search(question, pointer.frame.address.raw, 2, .all, since: since, leafStart)
+      }
+    default: return search(question, root.table, root.mode.levels, .all, since: start, leafStart)
+    }
+  }
+
   /// Whether some composition of versions translates the address so: each level's version held at a time no earlier than
   /// the one above it was read, with a page-walk cache at any time since `start`, and the leaf at a time since `leafStart` (nil: such a leaf is not wanted).
   private func search(
     _ question: Question, _ table: UInt64, _ level: Int, _ rights: Rights, since start: UInt64,
     _ leafStart: (Leaf) -> UInt64?
   ) -> Bool {
-    let address = table | (question.address >> UInt64(3 + 9 * level) & 511) << 3
+    let isNarrow = question.controls.hasNarrowEntries
+    let offset =
+      isNarrow
+      ? NarrowPaging.offset(VirtualAddress(question.address), level: level)
+      : (question.address >> UInt64(3 + 9 * level) & 511) << 3
+    let address = table | offset & ~7
     return history.anyVersion(at: address, since: start, until: question.end) { version in
-      let entry = PageTableEntry<PhysicalSpace>(version.value)
+      var entry = PageTableEntry<PhysicalSpace>(version.value)
+      if isNarrow {
+        let narrow = version.value >> ((offset & 4) << 3) & 0xffff_ffff
+        entry = NarrowPaging.widened(narrow, level: level, VirtualAddress(question.address), under: question.controls)
+      }
       guard entry.isPresent, entry.reservedBits(level: level, under: question.controls) == 0 else { return false }
       let rights = rights.combined(with: Rights(entry))
       let since = hasPageWalkCache ? start : max(start, version.time)

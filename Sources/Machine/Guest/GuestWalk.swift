@@ -6,8 +6,10 @@ struct GuestWalk {
   var page: PPN
   /// Size of the guest's page.
   var size: PageSize
-  /// Level of the top table.
+  /// Level of the uppermost table whose entry the walk has read: 2 below a pointer of PAE paging, 0 without paging.
   var levels: Int
+  /// How the guest's tables were read.
+  var mode: PagingMode
   /// Rights over all levels.
   var rights = Rights.all
   /// The table and the entry at each level, from `levels` down to the leaf's.
@@ -16,6 +18,14 @@ struct GuestWalk {
 
   /// The entry that maps the page.
   var leaf: PageTableEntry<PhysicalSpace> { entries[size.level] }
+}
+
+extension GuestWalk {
+  /// What there is without paging: the page of the same number, with all rights.
+  init(unpaged page: VPN) {
+    self.init(page: PPN(page.raw), size: .small, levels: 0, mode: .off)
+    entries[1] = PageTableEntry(frame: self.page, [.present, .writable, .user, .accessed, .dirty])
+  }
 }
 
 enum GuestWalkOutcome {
@@ -31,11 +41,19 @@ extension MachineState {
   ) -> GuestWalkOutcome {
     let controls = cpu.guestControls
     let code = PageFaultCode(access, under: controls)
-    var walk = GuestWalk(page: PPN(0), size: .small, levels: controls.levels)
+    if controls.levels == 0 { return .translated(GuestWalk(unpaged: address.page)) }
     var table = cpu.registers.root
     var level = controls.levels
+    if level == 3 {
+      let pointer = guestPointer(for: address, cpu)
+      guard pointer.isPresent else { return .fault(code) }
+      (table, level) = (pointer.frame, 2)
+    }
+    var walk = GuestWalk(page: PPN(0), size: .small, levels: level, mode: cpu.registers.mode)
     while true {
-      let entry = PageTableEntry<PhysicalSpace>(guestWord(table.entryAddress(address, level: level)))
+      let place = table.entryAddress(address, level: level, under: controls)
+      let entry: PageTableEntry<PhysicalSpace> = controls.entry(
+        guestEntry(place, under: controls), level: level, address)
       guard entry.isPresent else { return .fault(code) }
       guard entry.reservedBits(level: level, under: controls) == 0 else {
         return .fault(code.union([.present, .reserved]))
@@ -54,13 +72,25 @@ extension MachineState {
     }
   }
 
+  /// The pointer of PAE paging that an address uses.
+  mutating func guestPointer(
+    for address: VirtualAddress, _ cpu: borrowing VirtualCPU
+  ) -> PageTableEntry<PhysicalSpace> {
+    let index = address.raw >> 30 & 3
+    guard readsPointersInWalks else { return PageTableEntry(cpu.guestPointers[Int(index)]) }
+    return PageTableEntry(guestWord(PhysicalAddress(cpu.registers.pointerTable.raw + index << 3)))
+  }
+
   /// Sets A in every entry of a walk, and D in its leaf for a store, in the guest's memory and in the walk.
-  mutating func setAccessed(_ walk: inout GuestWalk, _ address: VirtualAddress, for access: Access) {
-    for level in walk.size.level...walk.levels {
+  mutating func setAccessed(
+    _ walk: inout GuestWalk, _ address: VirtualAddress, for access: Access, _ cpu: borrowing VirtualCPU
+  ) {
+    let controls = cpu.guestControls
+    for level in stride(from: walk.size.level, through: walk.levels, by: 1) {
       var flags: EntryFlags = .accessed
       if level == walk.size.level && access.isStore { flags.insert(.dirty) }
       guard !walk.entries[level].contains(flags) else { continue }
-      let place = walk.tables[level].entryAddress(address, level: level)
+      let place = walk.tables[level].entryAddress(address, level: level, under: controls)
       memory.set(flags.rawValue, at: physmap.machine(place))
       markStored(place.page)
       walk.entries[level] = walk.entries[level].setting(flags)

@@ -37,6 +37,15 @@ extension Inspection {
   public enum Change: Int, CaseIterable, Sendable {
     case none, mapping, unmapping, frame, accessedDirty, writeProtection, otherPresent, neverPresent
 
+    /// The entries are two halves if they are narrow; the store has changed one at the most.
+    init(from previous: UInt64, to value: UInt64, isNarrow: Bool) {
+      if isNarrow && previous & 0xffff_ffff == value & 0xffff_ffff {
+        self.init(from: previous >> 32, to: value >> 32)
+      } else {
+        self.init(from: isNarrow ? previous & 0xffff_ffff : previous, to: isNarrow ? value & 0xffff_ffff : value)
+      }
+    }
+
     init(from previous: UInt64, to value: UInt64) {
       let old = PageTableEntry<PhysicalSpace>(previous)
       let new = PageTableEntry<PhysicalSpace>(value)
@@ -70,10 +79,10 @@ extension Inspection {
     public var total: UInt64 { levels.reduce(0, +) }
     public subscript(change: Change) -> UInt64 { changes[change.rawValue] }
 
-    mutating func add(levelMask: UInt8, from previous: UInt64, to value: UInt64, isUser: Bool) {
+    mutating func add(levelMask: UInt8, _ change: Change, isUser: Bool) {
       levels[levelMask == 0 ? 0 : levelMask.trailingZeroBitCount] += 1
       if levelMask.nonzeroBitCount > 1 { severalLevels += 1 }
-      changes[Change(from: previous, to: value).rawValue] += 1
+      changes[change.rawValue] += 1
       if isUser { byUser += 1 }
     }
   }
@@ -86,8 +95,7 @@ extension Inspection {
     }
 
     var id = ID()
-    var root: UInt64 = 0
-    var levels = 4
+    var registers = ControlRegisters.initial
     var hasAccessed = false
   }
 

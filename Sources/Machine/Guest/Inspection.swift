@@ -79,18 +79,22 @@ public struct Inspection: Sendable {
     case .tableStore: addTableStore(operation, of: batch)
     case .table:
       let payload = batch.payload(of: operation)
-      tables.add(level: Int(operation.size), entries: payload.count - 8, isSnapshot: accesses == 0)
+      let level = Int(operation.size & ~Operation.narrowEntries)
+      tables.add(level: level, entries: payload.count - 8, isSnapshot: accesses == 0)
       let page = PhysicalAddress(operation.address).page
-      image.announce(page, of: machine, level: Int(operation.size), payload: payload)
+      image.announce(page, of: machine, level: level, payload: payload)
       memo.forget()
     case .tableGone:
       tables.gone += 1
       image.retire(PhysicalAddress(operation.address).page, of: machine, level: Int(operation.size))
     case .loadCR3: loadCR3(operation.address)
-    case .loadCR0, .loadEFER: if context.hasAccessed { otherRegisterLoads += 1 }
-    case .loadCR4:
+    case .loadCR0, .loadCR4, .loadEFER:
       if context.hasAccessed { otherRegisterLoads += 1 }
-      context.levels = operation.address & CR4.la57 != 0 ? 5 : 4
+      switch operation.kind {
+      case .loadCR0: context.registers.cr0 = operation.address
+      case .loadCR4: context.registers.cr4 = operation.address
+      default: context.registers.efer = operation.address
+      }
       memo.forget()
     case .ram: ram = operation.address
     case .fault:
@@ -135,9 +139,11 @@ extension Inspection {
     }
     let machine = context.id.machine
     let mask = image.levelMask(of: address.page, machine)
-    let value = payload[payload.startIndex]
-    let previous = image.store(value, at: address, of: machine)
-    tableStores.add(levelMask: mask, from: previous, to: value, isUser: operation.isUser)
+    let isNarrow = context.registers.hasNarrowTables
+    let (previous, value) = image.store(
+      payload[payload.startIndex], at: address, of: machine, isNarrow: isNarrow)
+    let change = Change(from: previous, to: value, isNarrow: isNarrow)
+    tableStores.add(levelMask: mask, change, isUser: operation.isUser)
     if previous != value { memo.forget() }
   }
 
@@ -146,9 +152,9 @@ extension Inspection {
     roots.insert(root)
     if context.hasAccessed {
       cr3Loads += 1
-      if root == context.root { sameRootLoads += 1 }
+      if root == context.registers.root.raw { sameRootLoads += 1 }
     }
-    context.root = root
+    context.registers.cr3 = value & ~CR3.noFlush
     memo.forget()
   }
 
@@ -175,12 +181,11 @@ extension Inspection {
   /// An access that the memo does not know: notes its page, and returns the level of the leaf that maps it, 0 for none.
   private mutating func firstTouch(_ address: VirtualAddress, isUser: Bool) -> UInt8 {
     context.hasAccessed = true
-    let space = isUser ? context.root << 1 | 1 : 0
+    let space = isUser ? context.registers.root.raw << 1 | 1 : 0
     if touched.insert(TouchedPage(machine: context.id.machine, page: address.page.raw, space: space)).inserted {
       if isUser { userPages += 1 } else { supervisorPages += 1 }
     }
-    let size = image.leafSize(
-      at: address, root: PPN(context.root), rootLevel: context.levels, of: context.id.machine)
+    let size = image.leafSize(at: address, context.registers, of: context.id.machine)
     return size?.rawValue ?? 0
   }
 }

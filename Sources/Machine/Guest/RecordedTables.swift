@@ -40,12 +40,16 @@ struct RecordedTables {
     levels[slot] &= ~(1 << UInt8(level))
   }
 
-  /// Replaces the entry at an address and returns the one before it, 0 if none was known.
-  mutating func store(_ value: UInt64, at address: PhysicalAddress, of machine: UInt64) -> UInt64 {
+  /// Replaces the entry at an address, of 8 bytes or of 4; returns the 8-byte word before (0 if none was known) and after.
+  mutating func store(
+    _ value: UInt64, at address: PhysicalAddress, of machine: UInt64, isNarrow: Bool
+  ) -> (before: UInt64, after: UInt64) {
     let index = slot(of: address.page, machine) * 512 + Int(address.offset >> 3)
     let previous = entries[index]
-    entries[index] = value
-    return previous
+    let shift = (address.raw & 4) << 3
+    let mask: UInt64 = isNarrow ? 0xffff_ffff << shift : .max
+    entries[index] = isNarrow ? previous & ~mask | (value << shift & mask) : value
+    return (previous, entries[index])
   }
 
   /// The levels at which the page is reachable, bit n for level n.
@@ -53,13 +57,24 @@ struct RecordedTables {
     slots[Key(machine: machine, page: page.raw)].map { levels[$0] } ?? 0
   }
 
-  /// Size of the page that the tables under a root map at an address; nil if they map none.
-  func leafSize(at address: VirtualAddress, root: PPN, rootLevel: Int, of machine: UInt64) -> PageSize? {
-    var table = root
-    var level = rootLevel
-    while let slot = slots[Key(machine: machine, page: table.raw)] {
-      let index = Int(address.tableIndex(level: level))
-      let entry = PageTableEntry<PhysicalSpace>(entries[slot * 512 + index])
+  /// Size of the page that the tables map at an address under these registers (4 MiB count as 2 MiB); nil if they map none.
+  func leafSize(at address: VirtualAddress, _ registers: ControlRegisters, of machine: UInt64) -> PageSize? {
+    let controls = PagingControls(
+      registers, maxPhysicalAddressBits: 52, hasHugePages: true, alignmentCheckFlag: false)
+    var table = registers.root
+    var level = registers.levels
+    if level == 3 {
+      let place = PhysicalAddress(registers.pointerTable.raw + (address.raw >> 30 & 3) * 8)
+      guard let slot = slots[Key(machine: machine, page: place.page.raw)] else { return nil }
+      let pointer = PageTableEntry<PhysicalSpace>(entries[slot * 512 + Int(place.offset >> 3)])
+      if !pointer.isPresent { return nil }
+      (table, level) = (pointer.frame, 2)
+    }
+    while level > 0, let slot = slots[Key(machine: machine, page: table.raw)] {
+      let offset = table.entryAddress(address, level: level, under: controls).offset
+      let word = entries[slot * 512 + Int(offset >> 3)]
+      let raw = controls.hasNarrowEntries ? word >> ((offset & 4) << 3) & 0xffff_ffff : word
+      let entry: PageTableEntry<PhysicalSpace> = controls.entry(raw, level: level, address)
       if !entry.isPresent { return nil }
       if entry.isLeaf(level: level) { return PageSize(level: level) }
       table = entry.frame

@@ -1,7 +1,7 @@
 internal import Paging
 
 /// What stopped a hardware walk: a page fault, or under nested paging a nested fault.
-struct HardwareFault {
+struct HardwareFault: Error {
   var address: VirtualAddress
   var access: Access
   /// The page-fault error code; of a nested fault: the part that describes the access, and `present` if rights lacked.

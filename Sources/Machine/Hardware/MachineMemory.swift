@@ -27,6 +27,20 @@ internal import Paging
     return unsafe page[Int(address.raw >> 3 & 511)]
   }
 
+  /// The 4-byte word at an address, whose low two bits are ignored.
+  func readNarrow(_ address: MachineAddress) -> UInt64 {
+    read(address) >> Self.shift(of: address) & 0xffff_ffff
+  }
+
+  /// Replaces the 4-byte word at an address.
+  mutating func writeNarrow(_ address: MachineAddress, _ value: UInt64) {
+    let shift = Self.shift(of: address)
+    write(address, read(address) & ~(0xffff_ffff << shift) | (value & 0xffff_ffff) << shift)
+  }
+
+  /// Where in its 8-byte word the 4-byte word at an address lies.
+  @inline(__always) private static func shift(of address: MachineAddress) -> UInt64 { (address.raw & 4) << 3 }
+
   /// Whether a word of a page was ever written; if not, all are 0.
   func isTouched(_ page: MPN) -> Bool {
     // SAFETY: only compared.
@@ -41,9 +55,9 @@ internal import Paging
     unsafe page[Int(address.raw >> 3 & 511)] = value
   }
 
-  /// Sets bits in the word at an address.
+  /// Sets bits in the word, of 4 bytes or of 8, at an address.
   @inline(__always) mutating func set(_ bits: UInt64, at address: MachineAddress) {
-    write(address, read(address) | bits)
+    write(address, read(address) | bits << Self.shift(of: address))
     if isObserved { written.insert(address.page) }
   }
 

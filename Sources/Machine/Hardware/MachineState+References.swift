@@ -27,6 +27,16 @@ extension MachineState {
     return value
   }
 
+  /// A reference to an entry of 4 bytes.
+  mutating func readNarrowEntry(at address: MachineAddress, level: Int) -> UInt64 {
+    counters.walkReferences += 1
+    counters.cycles.walk += walkCache.cycles(of: address)
+    counters.referencesByLevel.increment(level)
+    let value = memory.readNarrow(address)
+    notes?.read(.guest, level, address, value)
+    return value
+  }
+
   /// A reference to an entry of the guest's tables, in a walk of two dimensions.
   @inline(__always) mutating func readGuestEntry(at address: MachineAddress, level: Int) -> UInt64 {
     counters.walkReferencesGuest += 1

@@ -30,8 +30,8 @@ struct PageWalkCache: ~Copyable {
   deinit { array.free() }
 
   private func tag(_ place: MachineAddress, _ kind: UInt64, _ pcid: UInt64) -> UInt64 {
-    // 49 bits, two for the kind, 12 for the PCID.
-    (place.raw >> 3) << 14 | kind | pcid
+    // One bit for which half of the word an entry of 4 bytes is, 49, two for the kind, 12 for the PCID.
+    (place.raw & 4) << 61 | (place.raw >> 3) << 14 | kind | pcid
   }
 
   /// The guest's entry at a place, 0 if it is not known.
@@ -44,12 +44,14 @@ struct PageWalkCache: ~Copyable {
 
   /// What is held of an entry: a walk that goes on from it sets A, one that does not drops it. Bit 11 means nothing to the
   /// processor, but something to ``RecencyArray``.
-  static func held(_ entry: UInt64) -> UInt64 {
-    (entry | EntryFlags.accessed.rawValue) & ~TLBData.global
+  /// `hasAccessed`: false for a pointer of PAE paging, in which that bit is reserved.
+  static func held(_ entry: UInt64, hasAccessed: Bool) -> UInt64 {
+    (hasAccessed ? entry | EntryFlags.accessed.rawValue : entry) & ~TLBData.global
   }
 
+  /// `entry`: as ``held(_:hasAccessed:)`` gives it.
   func fillGuest(_ entry: UInt64, at place: MachineAddress, context: UInt64) {
-    array.insert(0, tag(place, Self.guest, context & TLBEntry.pcidMask), Self.held(entry))
+    array.insert(0, tag(place, Self.guest, context & TLBEntry.pcidMask), entry)
   }
 
   func fillNested(_ entry: UInt64, at place: MachineAddress) {
@@ -65,7 +67,8 @@ struct PageWalkCache: ~Copyable {
     guard isPresent else { return }
     array.removeAll { entry in
       let target = PageTableEntry<MachineSpace>(entry.data).frame.raw
-      return entry.tag & Self.guest != 0 && (entry.tag >> 23 == frame.raw || target == frame.raw || target == page.raw)
+      return entry.tag & Self.guest != 0
+        && (entry.tag >> 23 & 0xff_ffff_ffff == frame.raw || target == frame.raw || target == page.raw)
     }
   }
 }
@@ -82,17 +85,21 @@ extension MachineState {
   mutating func entry(
     at place: MachineAddress, level: Int, _ cpu: inout VirtualCPU
   ) -> (raw: UInt64, isStale: Bool) {
-    if level > 1 {
+    let isNarrow = cpu.hardwareControls.hasNarrowEntries
+    let hasAccessed = level < 3 || cpu.hardwareControls.levels != 3
+    if level > 1 && cpu.pageWalks.isPresent {
       let held = cpu.pageWalks.guestEntry(at: place, context: cpu.context)
       if held != 0 {
         noteAnswer(held, at: place, level: level, .guest, cpu.pageWalks.cycles)
-        return (held, held != PageWalkCache.held(memory.read(place)))
+        let now = isNarrow ? memory.readNarrow(place) : memory.read(place)
+        return (held, held != PageWalkCache.held(now, hasAccessed: hasAccessed))
       }
     }
-    let raw = readEntry(at: place, level: level, .guest)
+    let raw = isNarrow ? readNarrowEntry(at: place, level: level) : readEntry(at: place, level: level, .guest)
     let entry = PageTableEntry<MachineSpace>(raw)
-    if entry.isPresent && !entry.isLeaf(level: level) {
-      cpu.pageWalks.fillGuest(raw, at: place, context: cpu.context)
+    if cpu.pageWalks.isPresent && entry.isPresent && !entry.isLeaf(level: level) {
+      let held = PageWalkCache.held(raw, hasAccessed: hasAccessed)
+      cpu.pageWalks.fillGuest(held, at: place, context: cpu.context)
     }
     return (raw, false)
   }
@@ -122,42 +129,5 @@ extension MachineState {
       counters.cycles.nestedWalk += cycles
     }
     notes?.answer(dimension, level, place, entry)
-  }
-
-  /// The walk of ``walk(_:_:_:)`` on a machine with a page-walk cache: what it read is noted as it goes, since memory may
-  /// say otherwise by now.
-  @inline(never) mutating func walkByEntries(
-    _ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU
-  ) -> WalkOutcome {
-    let controls = cpu.hardwareControls
-    let code = PageFaultCode(access, under: controls)
-    var (level, table, rights, isStale) = (controls.levels, cpu.root, Rights.all, false)
-    var path = WalkPath(top: level)
-    while true {
-      let place = table.entryAddress(address, level: level)
-      let (raw, entryIsStale) = entry(at: place, level: level, &cpu)
-      let entry = PageTableEntry<MachineSpace>(raw)
-      isStale = isStale || entryIsStale
-      guard entry.isPresent else { return .fault(HardwareFault(address: address, access: access, code: code)) }
-      guard entry.reservedBits(level: level, under: controls) == 0 else {
-        return .fault(HardwareFault(address: address, access: access, code: code.union([.present, .reserved])))
-      }
-      rights = rights.combined(with: Rights(entry))
-      path.append(level, place, entry, rights)
-      if entry.isLeaf(level: level) { break }
-      table = entry.frame
-      level -= 1
-    }
-    guard rights.permits(access, under: controls) else {
-      return .fault(
-        HardwareFault(
-          address: address, access: access, code: code.union(.present), reliesOnCachedRights: isStale))
-    }
-    let leaf = path.complete(access, memory: &memory)
-    guard let size = PageSize(level: level) else { preconditionFailure("a leaf at level \(level)") }
-    return .translated(
-      Translation(
-        frame: leaf.frame(of: size), size: size, guestSize: size, rights: rights, isDirty: leaf.isDirty,
-        isGlobal: leaf.isGlobal && controls.hasGlobalPages))
   }
 }

@@ -18,9 +18,9 @@ struct PagingStructureCache<Space>: ~Copyable {
 
   deinit { array.free() }
 
-  /// Bit 0 set, 1…3 the rights, 4 the table is read-only, 12…51 its address.
+  /// Bit 0 set, 1…4 the rights, 5 the table is read-only, 12…51 its address.
   private static func value(_ table: MPN, _ rights: Rights, _ isWritable: Bool) -> UInt64 {
-    table.raw << 12 | (isWritable ? 0 : 1 << 4) | UInt64(rights.raw) << 1 | 1
+    table.raw << 12 | (isWritable ? 0 : 1 << 5) | UInt64(rights.raw) << 1 | 1
   }
 
   /// Linear-address bits 56 up to those that index this level, one more so that no tag is 0, then the context.
@@ -35,8 +35,8 @@ struct PagingStructureCache<Space>: ~Copyable {
     if value == 0 { value = array.search(0, tag) }
     if value == 0 { return nil }
     return WalkStart(
-      level: level - 1, table: MPN(value >> 12), rights: Rights(raw: UInt8(value >> 1 & 7)),
-      isWritable: value >> 4 & 1 == 0)
+      level: level - 1, table: MPN(value >> 12), rights: Rights(raw: UInt8(value >> 1 & 15)),
+      isWritable: value >> 5 & 1 == 0)
   }
 
   func fill(_ address: Address<Space>, context: UInt64, table: MPN, rights: Rights, isWritable: Bool = true) {

@@ -20,7 +20,24 @@ extension Processor where MMU: ~Copyable {
       machine.notes?.begin(levels: cpus.running.hardwareControls.levels)
       if isSettled(address, access) { break }
     }
+    noteFrames()
     return machine.notes?.steps ?? []
+  }
+
+  /// The frames that the walk read entries in, and the one that it led to, as the hypervisor books them.
+  private mutating func noteFrames() {
+    var frames: [MPN] = []
+    for step in machine.notes?.steps ?? [] {
+      switch step {
+      case .reference(let reference): frames.append(reference.address.page)
+      case .translated(let frame, _): frames.append(frame)
+      default: break
+      }
+    }
+    var seen: Set<MPN> = []
+    for frame in frames where seen.insert(frame).inserted {
+      if let account = backend.account(of: frame) { machine.notes?.append(.frame(account)) }
+    }
   }
 
   private mutating func note(_ level: Int, _ entry: UInt64, _ page: VPN, _ access: Access) {

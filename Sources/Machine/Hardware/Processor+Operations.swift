@@ -79,12 +79,13 @@ extension Processor where MMU: ~Copyable {
       // VMCALL without one is an invalid opcode (SDM 3C, VMCALL).
       return machine.logHypercall(text, result: "#UD", cpus.running.index)
     }
-    let root = cpus.running.registers.cr3
+    let old = cpus.running.registers.cr3
     for store in try backend.hypercall(text, vm: vm, &cpus.running, &machine) {
       oracle?.store(store)
     }
-    if cpus.running.registers.cr3 != root {
-      oracle?.loadedCR3(cpus.running.registers, keeps: false, cpus.running.index)
+    if cpus.running.registers.cr3 != old {
+      let root = root
+      oracle?.loadedCR3(root, keeps: false, cpus.running.index)
     }
     cpus.running.forgetLastPages()
     leaveMonitor()

@@ -10,6 +10,9 @@ extension Processor where MMU: ~Copyable {
     }
     let address = value & ~(CR3.noFlush | 0xfff)
     guard address < 1 << UInt64(machine.description.maxPhysicalAddressBits) else { return protect("cr3", value) }
+    var new = cpus.running.registers
+    new.cr3 = value & ~CR3.noFlush
+    guard loadPointers(new) else { return protect("cr3", value) }
     if MMU.storesByHypercall {
       pending = PendingOperation(number: machine.operation, kind: .rootLoad(value))
     } else {
@@ -24,7 +27,8 @@ extension Processor where MMU: ~Copyable {
     machine.counters.cycles.guestCR3 += machine.description.costs.loadCR3
     updateControls()
     if !keeps { cpus.running.flush(pcid: UInt64(cpus.running.registers.pcid)) }
-    oracle?.loadedCR3(cpus.running.registers, keeps: keeps, cpus.running.index)
+    let root = root
+    oracle?.loadedCR3(root, keeps: keeps, cpus.running.index)
     try backend.loadedCR3(keeps: keeps, &cpus.running, &machine)
     leaveMonitor()
   }
@@ -45,22 +49,20 @@ extension Processor where MMU: ~Copyable {
       cpus.running.registers = new
       return updateControls()
     }
-    let enablesPCID = new.hasPCID && !old.hasPCID
-    if enablesPCID && old.cr3 & 0xfff != 0 || new.levels != old.levels { return protect("cr4", new.cr4) }
+    guard new.isPossible(after: old), !new.reloadsPointers(after: old) || loadPointers(new) else {
+      return protect(operation.register, operation.address)
+    }
     cpus.running.registers = new
     updateControls()
     flushAfterChange(old, new)
-    oracle?.changedControls(old, new, cpus.running.index)
+    let root = root
+    oracle?.changedControls(old, new, root, cpus.running.index)
     try backend.loadedControls(old, &cpus.running, &machine)
     leaveMonitor()
   }
 
-  /// 32-bit and PAE paging, and no paging, are not simulated.
   private func checkSupported(_ registers: ControlRegisters) throws(ReplayError) {
-    guard registers.cr0 & CR0.paging != 0, registers.cr4 & CR4.pae != 0, registers.efer & EFER.longMode != 0 else {
-      throw error("paging off or a 32-bit mode, expected 4- or 5-level paging (CR0.PG, CR4.PAE and EFER.LME set)")
-    }
-    guard registers.levels == 4 || machine.description.hasFiveLevels else {
+    guard registers.cr4 & CR4.la57 == 0 || machine.description.hasFiveLevels else {
       throw error("CR4.LA57, which the machine \(machine.description.name) does not have")
     }
   }
@@ -70,10 +72,42 @@ extension Processor where MMU: ~Copyable {
     let changesGlobals = old.hasGlobalPages != new.hasGlobalPages
     let dropsPCID = old.hasPCID && !new.hasPCID
     let setsSMEP = !old.hasSMEP && new.hasSMEP
-    // The manual demands nothing for EFER.NXE, and the current PCID alone for SMEP; more is always allowed.
-    if changesGlobals || dropsPCID || setsSMEP || old.hasNoExecute != new.hasNoExecute {
+    let changesFormat = old.mode != new.mode || (old.cr4 ^ new.cr4) & CR4.pse != 0
+    // The manual demands nothing for EFER.NXE, and the current PCID alone for SMEP and PAE; more is always allowed.
+    if changesFormat || changesGlobals || dropsPCID || setsSMEP || old.hasNoExecute != new.hasNoExecute {
       cpus.running.flushAll()
     }
+  }
+
+  /// The state that a scenario or a recording sets before a CPU's first access.
+  mutating func checkFirstState() throws(ReplayError) {
+    let registers = cpus.running.registers
+    guard registers.mode.levels < 4 || registers.cr4 & CR4.pae != 0 else {
+      throw error("CR0.PG and EFER.LME without CR4.PAE")
+    }
+    guard !registers.hasPCID || registers.mode.levels >= 4 else { throw error("CR4.PCIDE outside of long mode") }
+    guard registers.mode.levels >= 4 || registers.cr3 >> 32 == 0 else {
+      throw error("CR3 \(String(registers.cr3, radix: 16)) outside of long mode, expected 32 bits")
+    }
+    guard loadPointers(registers) else {
+      throw error("a page-directory pointer at \(registers.pointerTable.hexadecimal) with reserved bits")
+    }
+  }
+
+  /// PAE paging: loads the four pointers (SDM 3A 4.4.1). Returns false, and loads none, if one that is present has
+  /// reserved bits: a general-protection fault.
+  private mutating func loadPointers(_ registers: ControlRegisters) -> Bool {
+    guard registers.mode == .pae, !machine.readsPointersInWalks else { return true }
+    var pointers = InlineArray<4, UInt64>(repeating: 0)
+    for index in 0..<4 {
+      let place = PhysicalAddress(registers.pointerTable.raw + UInt64(index) * 8)
+      let pointer = PageTableEntry<PhysicalSpace>(machine.guestWord(place))
+      let bits = machine.description.maxPhysicalAddressBits
+      if pointer.isPresent && pointer.reservedPointerBits(maxPhysicalAddressBits: bits) != 0 { return false }
+      pointers[index] = pointer.raw
+    }
+    cpus.running.guestPointers = pointers
+    return true
   }
 
   /// Works out what walks obey after a register has changed.
@@ -82,6 +116,7 @@ extension Processor where MMU: ~Copyable {
     cpus.running.context = cpus.running.owner.raw | UInt64(registers.pcid)
     cpus.running.forgetLastPages()
     let controls = machine.controls(for: registers)
+    hasHadNarrowTables = hasHadNarrowTables || controls.hasNarrowEntries
     if controls == cpus.running.guestControls { return }
     cpus.running.guestControls = controls
     cpus.running.setHardwareControls(controls)
@@ -133,5 +168,38 @@ extension Processor where MMU: ~Copyable {
     if machine.guest == .recorded {
       machine.diverge(expected: "\(cause) \(String(value, radix: 16)) to be carried out", found: "#GP")
     }
+  }
+}
+
+extension Operation {
+  /// The register that a load names.
+  fileprivate var register: String {
+    switch kind {
+    case .loadCR0: "cr0"
+    case .loadCR4: "cr4"
+    default: "efer"
+    }
+  }
+}
+
+extension ControlRegisters {
+  /// Whether an instruction may bring these registers about, all other bits aside (SDM 3A 2.5, 4.1.2; 3A 10.8.5): paging
+  /// needs PAE in long mode, and long mode and LA57 may be left or entered without paging alone.
+  fileprivate func isPossible(after old: ControlRegisters) -> Bool {
+    let isPaged = cr0 & CR0.paging != 0
+    let isLong = efer & EFER.longMode != 0
+    if isPaged && isLong && cr4 & CR4.pae == 0 { return false }
+    if isPaged && old.cr0 & CR0.paging != 0 {
+      if (efer ^ old.efer) & EFER.longMode != 0 { return false }
+      if isLong && (cr4 ^ old.cr4) & CR4.la57 != 0 { return false }
+    }
+    guard hasPCID else { return true }
+    return isPaged && isLong && (old.hasPCID || old.cr3 & 0xfff == 0)
+  }
+
+  /// Whether a change of CR0 or CR4 loads the pointers of PAE paging again (SDM 3A 4.4.1).
+  func reloadsPointers(after old: ControlRegisters) -> Bool {
+    let bits4 = CR4.pae | CR4.pse | CR4.globalPages | CR4.smep
+    return mode == .pae && ((cr0 ^ old.cr0) & (CR0.paging | CR0.caching) != 0 || (cr4 ^ old.cr4) & bits4 != 0)
   }
 }

@@ -7,8 +7,13 @@ extension Processor where MMU: ~Copyable {
     _ operation: Operation, value: UInt64, at address: VirtualAddress?
   ) throws(ReplayError) {
     var store = TableStore(address: PhysicalAddress(operation.address), value: value, isUser: operation.isUser)
-    if let address { store.isAligned = (address.raw | UInt64(operation.size)) & 7 == 0 }
-    try checkTable(store.address)
+    store.isNarrow = cpus.running.registers.hasNarrowTables
+    let bytes: UInt64 = store.isNarrow ? 4 : 8
+    if let address { store.isAligned = (address.raw | UInt64(operation.size)) & (bytes - 1) == 0 }
+    try checkTable(store.address, multipleOf: bytes)
+    guard !store.isNarrow || value >> 32 == 0 else {
+      throw error("page-table entry \(String(value, radix: 16)) of 32-bit paging, expected 32 bits")
+    }
     machine.counters.guestTableStores += 1
     let isAccess = address != nil && operation.size > 0
     if isAccess { machine.counters.stores += 1 }
@@ -74,13 +79,13 @@ extension Processor where MMU: ~Copyable {
   private mutating func write(_ store: TableStore) {
     machine.noteTable(store.address.page, level: 0)
     if machine.dropsStores(to: store.address.page) { return }
-    machine.setGuestWord(store.address, store.value)
+    machine.setGuestEntry(store.address, store.value, isNarrow: store.isNarrow)
     oracle?.store(store)
   }
 
-  private func checkTable(_ address: PhysicalAddress) throws(ReplayError) {
-    guard address.raw & 7 == 0 else {
-      throw error("page-table entry at \(address.hexadecimal), expected a multiple of 8")
+  private func checkTable(_ address: PhysicalAddress, multipleOf bytes: UInt64 = 8) throws(ReplayError) {
+    guard address.raw & (bytes - 1) == 0 else {
+      throw error("page-table entry at \(address.hexadecimal), expected a multiple of \(bytes)")
     }
     guard !machine.isDevice(address.page) else {
       let ram = machine.ramPages << 12
@@ -91,7 +96,7 @@ extension Processor where MMU: ~Copyable {
   mutating func announce(_ operation: Operation, _ batch: OperationBatch) throws(ReplayError) {
     let page = PhysicalAddress(operation.address).page
     try checkTable(page.address)
-    let level = Int(operation.size)
+    let level = Int(operation.size & ~Operation.narrowEntries)
     guard (1...5).contains(level) else { throw error("table of level \(level), expected 1 to 5") }
     let words = batch.tableWords(operation)
     // A store that waits is older than these contents.

@@ -88,7 +88,7 @@ extension Processor where MMU: ~Copyable {
   private mutating func translateUnobserved(
     _ address: VirtualAddress, _ access: Access, first: UInt64
   ) throws(ReplayError) -> TranslationOutcome {
-    guard address.isCanonical(levels: cpus.running.registers.levels) else {
+    guard address.isCanonical(levels: cpus.running.guestControls.levels) else {
       countProtection(address)
       return .protection
     }
@@ -132,7 +132,9 @@ extension Processor where MMU: ~Copyable {
   mutating func start() throws(ReplayError) {
     try settlePending()
     if machine.guest == .process { try bootKernel() }
-    oracle?.started(cpus.running.registers, cpus.running.index)
+    try checkFirstState()
+    let root = root
+    oracle?.started(root, cpus.running.index)
     if !hasStarted { beginDirtyLogAtStart() }
     try backend.start(&cpus.running, &machine, isFirst: !hasStarted)
     cpus.running.hasStarted = true

@@ -14,6 +14,8 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
   var contents: ProcessContents?
   /// Changes of the guest's tables and registers, and exits, at the last check of the invariants.
   var checkedChanges = UInt64.max
+  /// Some CPU has had 32-bit paging: a word may be two entries.
+  var hasHadNarrowTables = false
   /// Some CPU has made an access.
   var hasStarted = false
   /// A store or a CR3 load that waits for the tables that follow it in the trace; see `settle`.

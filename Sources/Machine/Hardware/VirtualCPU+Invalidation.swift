@@ -28,6 +28,11 @@ extension VirtualCPU {
   mutating func invalidate(_ page: VPN) {
     let pcid = pcid
     removeWhole(page, pcid: pcid) { _ in true }
+    if guestControls.hasNarrowEntries {
+      // A page of 4 MiB takes two entries of 2 MiB, as in processors that have no entries of 4 MiB (CPUID leaf 2,
+      // descriptor B1H), and perhaps many smaller ones: whatever is in the other half, and comes of a large page, goes too.
+      removeWhole(VPN(page.raw ^ PageSize.large.pages), pcid: pcid) { TLBData.guestSize($0.data) > .small }
+    }
     removeStructures { isOwn($0, pcid: pcid) }
     softwareTLB?.remove(page.raw, context: pcid)
   }
@@ -91,13 +96,14 @@ extension VirtualCPU {
     data.remove(page, context: context)
     second.remove(page, context: context)
     forgetLastPages()
-    structures.forEach { $0.remove(address, context: context) }
+    structures.forEach { $0.remove(structurePrefix(address), context: context) }
     pageWalks.removeAll()
   }
 
   /// Takes the controls that the hardware obeys from now on; cached rights are judged anew.
   mutating func setHardwareControls(_ controls: PagingControls) {
     hardwareControls = controls
+    chooseWalker()
     for raw in 0..<8 { allowedByRights[raw] = Rights(raw: UInt8(raw)).allowed(under: controls) }
     fetches.refresh(under: controls)
     data.refresh(under: controls)

@@ -41,6 +41,12 @@ struct PagingStructureCaches<Space>: ~Copyable {
 }
 
 extension VirtualCPU {
+  /// The address by which the paging-structure caches know the tables above a page: with 32-bit paging a level-2 entry
+  /// stands for 4 MiB, not 2.
+  @inline(__always) func structurePrefix(_ address: VirtualAddress) -> VirtualAddress {
+    hardwareControls.hasNarrowEntries ? VirtualAddress(address.raw & ~0x20_0000) : address
+  }
+
   /// Drops what is cached of a table whose page begins another life: the entries that lead to it, and its own.
   func forgetTable(_ frame: MPN, _ page: PPN) {
     structures.forEach { $0.removeTable(frame) }

@@ -61,9 +61,7 @@ extension VirtualCPU {
     switch operation {
     case .address(let address, let vpid):
       guard vpid != 0, address.isCanonical(levels: registers.levels) else { return false }
-      removeEntries { TranslationOwner(context: $0.context).vpid == vpid && $0.covers(address.page) }
-      structures.forEach { $0.remove(address) { TranslationOwner(context: $0).vpid == vpid } }
-      pageWalks.removeAll()
+      remove(address, vpid: vpid)
     case .context(let vpid):
       guard vpid != 0 else { return false }
       removeEntries { TranslationOwner(context: $0.context).vpid == vpid }
@@ -101,8 +99,19 @@ extension VirtualCPU {
 
   /// INVLPGA (AMD APM 3): one address in one ASID, global or not.
   mutating func invlpga(_ address: VirtualAddress, asid: UInt64) {
-    removeEntries { TranslationOwner(context: $0.context).vpid == asid && $0.covers(address.page) }
-    structures.forEach { $0.remove(address) { TranslationOwner(context: $0).vpid == asid } }
+    remove(address, vpid: asid)
+  }
+
+  /// Drops one address, with the other half of a page of 4 MiB, whatever its PCID and nested table.
+  private mutating func remove(_ address: VirtualAddress, vpid: UInt64) {
+    let isNarrow = guestControls.hasNarrowEntries
+    let other = VPN(address.page.raw ^ PageSize.large.pages)
+    removeEntries { entry in
+      guard TranslationOwner(context: entry.context).vpid == vpid else { return false }
+      let isOtherHalf = isNarrow && TLBData.guestSize(entry.data) > .small && entry.covers(other)
+      return entry.covers(address.page) || isOtherHalf
+    }
+    structures.forEach { $0.remove(structurePrefix(address)) { TranslationOwner(context: $0).vpid == vpid } }
     pageWalks.removeAll()
   }
 

@@ -21,6 +21,12 @@ struct VirtualCPU: ~Copyable {
   var allowedByRights = InlineArray<8, UInt64>(repeating: 0)
   /// The top-level table that the hardware walks (nested: the guest's, by machine address).
   var root = MPN(0)
+  /// PAE paging: what the guest's last load put in the registers for its four pointers.
+  var guestPointers = InlineArray<4, UInt64>(repeating: 0)
+  /// PAE paging: the pointers that the hardware's walk begins with, to machine pages.
+  var pointers = InlineArray<4, UInt64>(repeating: 0)
+  /// The hardware's walks take the long way: there is a page-walk cache, or tables are not those of long mode.
+  private(set) var walksByEntries = false
   var fetches: TLBLevel
   var data: TLBLevel
   var second: TLBLevel
@@ -100,6 +106,18 @@ struct VirtualCPU: ~Copyable {
     }
     forgetLastPages()
   }
+
+  /// Where the hardware's walk of an address begins without a cache's help; nil: its pointer is not present.
+  func top(_ address: VirtualAddress) -> WalkStart? {
+    guard hardwareControls.levels == 3 else {
+      return WalkStart(level: hardwareControls.levels, table: root, rights: .all)
+    }
+    let pointer = PageTableEntry<MachineSpace>(pointers[Int(address.raw >> 30 & 3)])
+    return pointer.isPresent ? WalkStart(level: 2, table: pointer.frame, rights: .all) : nil
+  }
+
+  /// Works out which way walks take, after the hardware's controls have changed.
+  mutating func chooseWalker() { walksByEntries = pageWalks.isPresent || hardwareControls.levels < 4 }
 
   mutating func forgetLastPages() {
     lastPages = [.none, .none]

@@ -8,7 +8,7 @@ extension MachineState {
   /// faults changes nothing.
   mutating func walk(_ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU) -> WalkOutcome {
     counters.walks += 1
-    if cpu.pageWalks.isPresent { return walkByEntries(address, access, &cpu) }
+    if cpu.walksByEntries { return walkByEntries(address, access, &cpu) }
     let controls = cpu.hardwareControls
     var start = WalkStart(level: controls.levels, table: cpu.root, rights: .all)
     if let cached = startOfWalk(address, &cpu) { start = cached }

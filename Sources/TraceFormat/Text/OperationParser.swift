@@ -72,7 +72,7 @@ struct OperationParser {
     _ batch: inout OperationBatch
   ) throws(TextSyntaxError) {
     if case .entries = field {
-      var entries = TableEntries()
+      var entries = TableEntries(isNarrow: operation.size & Operation.narrowEntries != 0)
       try entries.take(line, &words)
       table = (operation, entries)
       return
@@ -110,6 +110,9 @@ struct OperationParser {
       guard let value = TextNumber.decimal(line, word), value <= range.upperBound, value >= range.lowerBound
       else { return false }
       operation.size = UInt16(value)
+    case .tableLevel:
+      guard let value = SizeWords.tableLevel(line.extracting(word)) else { return false }
+      operation.size = value
     case .rights, .mappingRights:
       let allowed: UInt16 = if case .rights = field { 7 } else { 31 }
       guard let value = SizeWords.rights(line.extracting(word), allowed: allowed) else { return false }

@@ -1,3 +1,5 @@
+internal import Paging
+
 /// The words of the text form that stand for an operation's size.
 enum SizeWords {
   /// Letters of the rights by bit: read, write, execute; file, shared.
@@ -20,6 +22,16 @@ enum SizeWords {
 
   static func text(rights: UInt16) -> [UInt8] {
     rights == 0 ? [0x2d] : letters.filter { rights & $0.bit != 0 }.map(\.letter)
+  }
+
+  /// A table's level; `1/32` and `2/32` are those of 32-bit entries.
+  static func tableLevel(_ word: Span<UInt8>) -> UInt16? {
+    OperationSyntax.tableLevels.first { word.isEqual(to: text(tableLevel: $0)) }
+  }
+
+  static func text(tableLevel: UInt16) -> String {
+    let level = tableLevel & ~Operation.narrowEntries
+    return level == tableLevel ? "\(level)" : "\(level)/32"
   }
 
   static func direction(_ word: Span<UInt8>) -> UInt16? {

@@ -59,6 +59,7 @@ struct TextEncoder: TraceEncoder {
     case .address: text.append(hexadecimal: operation.address)
     case .number, .bytes: text.append(decimal: operation.address)
     case .size: text.append(decimal: UInt64(operation.size))
+    case .tableLevel: text += Array(SizeWords.text(tableLevel: operation.size).utf8)
     case .rights, .mappingRights: text += SizeWords.text(rights: operation.size)
     case .direction: text += SizeWords.text(direction: operation.size)
     case .word:
@@ -74,14 +75,25 @@ struct TextEncoder: TraceEncoder {
 
   private mutating func printEntries(_ operation: Operation, _ batch: OperationBatch) {
     let words = Array(batch.payload(of: operation))
+    let isNarrow = operation.size & Operation.narrowEntries != 0
     var next = 8
     for index in 0..<512 where words[index >> 6] >> UInt64(index & 63) & 1 != 0 {
-      text.append(0x20)
-      text.append(decimal: UInt64(index))
-      text.append(0x3d)
-      text.append(hexadecimal: words[next])
+      if isNarrow {
+        printEntry(2 * index, words[next] & 0xffff_ffff)
+        printEntry(2 * index + 1, words[next] >> 32)
+      } else {
+        printEntry(index, words[next])
+      }
       next += 1
     }
+  }
+
+  private mutating func printEntry(_ index: Int, _ value: UInt64) {
+    if value == 0 { return }
+    text.append(0x20)
+    text.append(decimal: UInt64(index))
+    text.append(0x3d)
+    text.append(hexadecimal: value)
   }
 }
 

@@ -20,7 +20,7 @@ final class DirtyLogDifferentialTests: XCTestCase {
       for method in [DirtyLogMethod.writeProtection, .dirtyBits, .modificationLog] {
         check(.nested, method, { $0.nested.hasAccessedDirty = true }, interval, world, written + walked)
         if method == .modificationLog { continue }
-        check(.nested, method, { $0.nested.format = .npt }, interval, world, written + walked)
+        check(.nested, method, { $0.nested.format = .npt }, interval, world, written + walked + world.pointersRead)
       }
     }
   }

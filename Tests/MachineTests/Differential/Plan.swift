@@ -5,7 +5,7 @@ import Paging
 /// What one random guest is like: drawn from the seed, before its steps.
 struct Plan {
   enum Flavour {
-    /// Flushes what semantics.md 1.8 demands, and nothing else: every mode gives the same faults.
+    /// Flushes what the architecture demands (SDM 3A 4.10.4.2), and nothing else: every mode gives the same faults.
     case flushing
     /// Leaves flushes out: only the staleness oracle binds.
     case omitting
@@ -41,6 +41,12 @@ struct Plan {
     levels = flavour != .direct && random.oneIn(4) ? 5 : 4
     cpus = random.pick([1, 1, 2, 3])
     hasPCID = random.oneIn(2)
+    // A die of its own, so that the other guests stay what they were.
+    var mode = SplitMix64(seed: seed &* 0x4000_0007)
+    if flavour != .direct && mode.oneIn(3) {
+      levels = mode.pick([2, 3])
+      hasPCID = false
+    }
     hasGlobals = random.oneIn(2)
     isTangled = flavour != .direct && random.oneIn(2)
     sharesPCID = flavour == .omitting && random.oneIn(4)
@@ -60,6 +66,10 @@ struct Plan {
     nested.page = nested.levels == 1 ? .small : random.pick(nested.levels == 2 ? [.small, .huge] : PageSize.allCases)
     nested.isTLBForTablesOnly = random.oneIn(3)
     nested.areStructuresForTablesOnly = random.oneIn(3)
+    var more = SplitMix64(seed: seed &* 0x8000_000b)
+    nested.hasModeBasedExecute = more.oneIn(3)
+    nested.reportsGuestRights = more.oneIn(3)
+    nested.hasHostNoExecute = !more.oneIn(3)
     isNestedTableEager = random.oneIn(4) && nested.page == .huge
     drawDirtyLog(&random)
     guard hasCaches else { return }
@@ -161,16 +171,27 @@ enum Layout {
   static let device: UInt64 = 0x8000_0000
 
   /// Indices that entries are stored at, in the top-level table and in all others.
-  static func indices(isTop: Bool) -> [UInt64] { isTop ? [0, 1, 511] : [0, 1, 2] }
+  static func indices(_ level: Int, of levels: Int) -> [UInt64] {
+    level < levels ? [0, 1, 2] : levels == 2 ? [0, 1, 1023] : levels == 3 ? [0, 1, 3] : [0, 1, 511]
+  }
+
+  /// log2 of the bytes that an entry of a level covers.
+  static func shift(_ level: Int, of levels: Int) -> UInt64 {
+    levels == 2 ? UInt64(2 + 10 * level) : UInt64(3 + 9 * level)
+  }
+
+  /// Where the entry with an index lies in its table.
+  static func offset(_ index: UInt64, of levels: Int) -> UInt64 { levels == 2 ? index << 2 : index << 3 }
 
   /// Every page that the indices lead to, as a canonical address.
   static func pages(levels: Int) -> [UInt64] {
     var addresses: [UInt64] = [0]
     for level in stride(from: levels, through: 1, by: -1) {
       addresses = addresses.flatMap { above in
-        indices(isTop: level == levels).map { above | $0 << UInt64(3 + 9 * level) }
+        indices(level, of: levels).map { above | $0 << shift(level, of: levels) }
       }
     }
+    if levels < 4 { return addresses }
     let unused = UInt64(52 - 9 * levels)
     return addresses.map { UInt64(bitPattern: Int64(bitPattern: $0 << unused) >> Int64(unused)) }
   }

@@ -3,7 +3,7 @@ import Paging
 @testable import Machine
 
 extension World {
-  /// The translations, in any address space, that a change of words makes stale so that they must be flushed (1.8).
+  /// The translations, in any address space, that a change of words makes stale so that they must be flushed (SDM 3A 4.10.4.2).
   func affected(_ changes: [UInt64: UInt64]) -> [Mapping] {
     // Turning SMAP on flushes nothing, so with it pages of the user's must never be taken for the supervisor's.
     let takesFromSupervisor = plan.hasSMAP || cpus.contains { $0.registers.cr4 & CR4.smep != 0 }
@@ -12,15 +12,20 @@ extension World {
     var seen: Set<[UInt64]> = []
     var found: [Mapping] = []
     for root in roots.indices {
-      for va in pages where path(va, root).read.contains(where: places.contains) {
+      for va in pages where uses(path(va, root), places) {
         // A walk that ends in an absent entry below leaves paging-structure entries; they go with any INVLPG.
         let mapping =
-          mapping(va, root) ?? Mapping(root: root, va: va, level: 1, frame: 0, isGlobal: false, rights: 0)
-        let page = va >> UInt64(3 + 9 * mapping.level)
+          mapping(va, root)
+          ?? Mapping(root: root, va: va, level: 1, shift: 12, frame: 0, isGlobal: false, rights: 0)
+        let page = va >> mapping.shift
         if seen.insert([UInt64(root), UInt64(mapping.level), page]).inserted { found.append(mapping) }
       }
     }
     return found
+  }
+
+  private func uses(_ path: ReferenceWalker.Result, _ places: Dictionary<UInt64, UInt64>.Keys) -> Bool {
+    path.read.contains(where: places.contains) || path.pointer.map(places.contains) == true
   }
 
   private func needsFlush(_ old: UInt64, _ new: UInt64, _ takesFromSupervisor: Bool) -> Bool {
@@ -66,6 +71,7 @@ extension World {
     let cr4 = cpus[current].registers.cr4
     guest.append(.loadCR4, cr4 ^ CR4.globalPages)
     guest.append(.loadCR4, cr4)
+    loadPointers(current)
   }
 
   /// Before an access: the flushes that other CPUs have asked for, and INVLPG of a global page that another address
@@ -99,6 +105,7 @@ extension World {
     cpus[current].root = root
     cpus[current].registers.cr3 = roots[root] | pcid(root)
     guest.cr3(roots[root] | pcid(root) | (keeps ? CR3.noFlush : 0))
+    loadPointers(current)
   }
 
   mutating func flipSomething() {
@@ -112,10 +119,12 @@ extension World {
     case 1:
       cpus[current].registers.cr4 ^= CR4.smep
       guest.append(.loadCR4, cpus[current].registers.cr4)
+      loadPointers(current)
     case 2:
       cpus[current].registers.cr4 ^= CR4.globalPages
       cpus[current].globals = []
       guest.append(.loadCR4, cpus[current].registers.cr4)
+      loadPointers(current)
     default:
       // EFER.NXE is one for all CPUs, as in every kernel: NX bits are reserved ones without it.
       let running = current

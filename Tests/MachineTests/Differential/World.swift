@@ -13,6 +13,8 @@ struct World {
     var pending: [Mapping] = []
     /// Translations of global pages that the TLB may hold.
     var globals: [Mapping] = []
+    /// PAE paging: the pointers as they were loaded.
+    var pointers: [UInt64] = []
   }
 
   /// A translation as the tables have it, whatever its rights.
@@ -20,12 +22,14 @@ struct World {
     var root: Int
     var va: UInt64
     var level: Int
+    /// log2 of its page's size.
+    var shift: UInt64
     var frame: UInt64
     var isGlobal: Bool
     /// RW, US, not NX over all levels.
     var rights: UInt64
 
-    func covers(_ address: UInt64) -> Bool { (va ^ address) >> UInt64(3 + 9 * level) == 0 }
+    func covers(_ address: UInt64) -> Bool { (va ^ address) >> shift == 0 }
   }
 
   let plan: Plan
@@ -44,6 +48,8 @@ struct World {
   var written: [(operation: UInt64, page: UInt64)] = []
   /// Pages of tables that walks have read.
   var walked: [(operation: UInt64, page: UInt64)] = []
+  /// Pages with pointers of PAE paging that walks use; under NPT they read them there.
+  var pointersRead: [(operation: UInt64, page: UInt64)] = []
   var random = SplitMix64(seed: 0)
 
   init(_ plan: Plan, _ steps: [Step]) {
@@ -61,14 +67,15 @@ struct World {
   private mutating func setUp() {
     guest.append(.ram, Layout.ram)
     tables = [(Layout.root, plan.levels)]
-    for level in [plan.levels] + Array(repeating: plan.levels - 1, count: 3) + [2, 2, 2, 1, 1, 1, 1] {
+    let middle = Array(repeating: plan.levels - 1, count: 3) + (plan.levels > 2 ? [2, 2, 2] : [])
+    for level in [plan.levels] + middle + [1, 1, 1, 1] {
       tables.append((guest.addTable(level: level), level))
     }
     if plan.levels == 5 { for _ in 0..<2 { tables.append((guest.addTable(level: 3), 3)) } }
     roots = tables.filter { $0.level == plan.levels }.map(\.page)
     for table in tables {
-      for index in Layout.indices(isTop: table.level == plan.levels) {
-        words[table.page | index << 3] = randomEntry(table.level, mostly: true)
+      for index in Layout.indices(table.level, of: plan.levels) {
+        words[table.page | Layout.offset(index, of: plan.levels)] = randomEntry(table.level, mostly: true)
       }
     }
     for (place, word) in words { guest.set(word, at: place) }
@@ -76,15 +83,27 @@ struct World {
     var registers = ControlRegisters.initial
     registers.cr4 |= (plan.hasPCID ? CR4.pcid : 0) | (plan.hasGlobals ? CR4.globalPages : 0)
     if plan.levels == 5 { registers.cr4 |= CR4.la57 }
+    if plan.levels < 4 { registers.efer = EFER.noExecute }
+    if plan.levels == 2 { registers.cr4 = registers.cr4 & ~CR4.pae | CR4.pse }
     cpus = Array(repeating: CPU(registers: registers), count: plan.cpus)
     for index in cpus.indices.reversed() {
       if cpus.count > 1 { guest.cpu(UInt64(index)) }
       guest.append(.loadCR4, registers.cr4)
+      if plan.levels < 4 { guest.append(.loadEFER, registers.efer) }
       guest.cr3(roots[0] | pcid(0))
+      loadPointers(index)
     }
-    // Direct paging counts no update before the first access: the domain is being built (design.md §10 rule 19).
-    guest.read(0x7000_0000_0000)
-    _ = perform(ReferenceWalker.Request(va: 0x7000_0000_0000))
+    // Direct paging counts no update before the first access: the domain is being built.
+    let first: UInt64 = plan.levels < 4 ? 0x7000_0000 : 0x7000_0000_0000
+    guest.read(first)
+    _ = perform(ReferenceWalker.Request(va: first))
+  }
+
+  /// PAE paging: what a load of CR3, or of CR4 with other bits, does.
+  mutating func loadPointers(_ cpu: Int) {
+    guard plan.levels == 3 else { return }
+    let root = roots[cpus[cpu].root]
+    cpus[cpu].pointers = (0..<4).map { words[root + $0 * 8, default: 0] }
   }
 
   /// One PCID a root, where there are any.
@@ -119,8 +138,16 @@ struct World {
     walker.writeProtect = registers.cr0 >> 16 & 1 == 1
     walker.noExecuteEnable = registers.efer >> 11 & 1 == 1
     walker.smep = registers.cr4 >> 20 & 1 == 1
+    walker.pageSizeExtensions = registers.cr4 >> 4 & 1 == 1
     walker.smap = registers.cr4 >> 21 & 1 == 1
     return walker
+  }
+
+  /// What the running CPU makes of a request.
+  func walk(_ request: ReferenceWalker.Request) -> ReferenceWalker.Result {
+    let cpu = cpus[current]
+    let pointers = plan.levels == 3 ? cpu.pointers : nil
+    return walker.walk(request, root: roots[cpu.root], pointers: pointers) { words[$0, default: 0] }
   }
 
   private mutating func accessSomething() {
@@ -149,15 +176,16 @@ struct World {
     [request.va, (request.va + 4) & ~0xfff].contains { va in
       var request = request
       request.va = va
-      let result = walker.walk(request, root: roots[cpus[current].root]) { words[$0, default: 0] }
+      let result = walk(request)
       return tables.contains { $0.page == result.pa & ~0xfff }
     }
   }
 
   /// Makes an access by the tables as they are: sets A and D, or books the fault. Returns whether it was allowed.
   mutating func perform(_ request: ReferenceWalker.Request) -> Bool {
-    let result = walker.walk(request, root: roots[cpus[current].root]) { words[$0, default: 0] }
+    let result = walk(request)
     walked += result.read.map { (guest.next - 1, $0 >> 12) }
+    if let pointer = result.pointer { pointersRead.append((guest.next - 1, pointer >> 12)) }
     if let code = result.code {
       expected.append(Fault(operation: guest.next - 1, va: request.va, code: code))
       return false
@@ -187,9 +215,10 @@ struct World {
       let word = words[place, default: 0]
       rights &= word >> 1 & 3 | (word >> 63 ^ 1) << 2
     }
-    let size = UInt64(1) << UInt64(3 + 9 * result.leafLevel)
+    let shift = Layout.shift(result.leafLevel, of: plan.levels)
+    let size = UInt64(1) << shift
     return Mapping(
-      root: root, va: va, level: result.leafLevel, frame: result.pa / size * size,
+      root: root, va: va, level: result.leafLevel, shift: shift, frame: result.pa / size * size,
       isGlobal: result.leaf >> 8 & 1 == 1, rights: rights)
   }
 

@@ -3,7 +3,7 @@ import Paging
 @testable import Machine
 
 extension Guest {
-  /// The program in the text form of design.md §4, to be read and to be replayed by `memlab replay`.
+  /// The program in the text form of traces, to be read and to be replayed by `memlab replay`.
   var text: String {
     "memlab-trace 1\nguest scenario\n" + items.map { Self.line($0) }.joined(separator: "\n")
   }
@@ -21,10 +21,18 @@ extension Guest {
       return "\(operation.isUser ? "pte" : "PTE") \(address) \(words[0])" + access
     case .table:
       var entries: [String] = []
+      let isNarrow = operation.size & Operation.narrowEntries != 0
+      var next = 8
       for index in 0..<512 where item.words[index >> 6] >> UInt64(index & 63) & 1 == 1 {
-        entries.append("\(index)=\(words[8 + entries.count])")
+        let value = item.words[next]
+        next += 1
+        if !isNarrow { entries.append("\(index)=\(String(value, radix: 16))") }
+        for half in 0..<2 where isNarrow && value >> UInt64(32 * half) & 0xffff_ffff != 0 {
+          entries.append("\(2 * index + half)=\(String(value >> UInt64(32 * half) & 0xffff_ffff, radix: 16))")
+        }
       }
-      return "table \(address) \(operation.size) " + entries.joined(separator: " ")
+      let level = operation.size & ~Operation.narrowEntries
+      return "table \(address) \(level)\(isNarrow ? "/32" : "") " + entries.joined(separator: " ")
     case .tableGone: return "gone \(address) \(operation.size)"
     case .loadCR3: return "cr3 \(address)"
     case .loadCR0: return "cr0 \(address)"

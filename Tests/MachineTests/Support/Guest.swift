@@ -5,7 +5,7 @@ import Paging
 /// A program for the simulated machine, written down as a kernel would set it up: map pages, boot, then operate.
 ///
 /// Tables lie where `tablePages` says, from `firstTable` on, so that tests can name them. What `map` builds before
-/// `boot` goes out as `table` operations, which count nothing (design.md §10 rule 2).
+/// `boot` goes out as `table` operations, which count nothing.
 struct Guest {
   struct Item {
     var operation: Operation
@@ -16,6 +16,7 @@ struct Guest {
   /// The guest's tables as it stored them, by physical address.
   private(set) var words: [UInt64: UInt64] = [:]
   private(set) var tableLevels: [UInt64: Int] = [:]
+  /// 4 or 5; 3 for PAE paging, 2 for 32-bit paging.
   let levels: Int
   let root: UInt64
   private var nextTable: UInt64
@@ -40,6 +41,9 @@ struct Guest {
 
   // MARK: Tables
 
+  /// Has a page announced as a table of a level.
+  mutating func setTable(_ page: UInt64, level: Int) { tableLevels[page] = level }
+
   /// Another top-level table, empty.
   mutating func addRoot() -> UInt64 { addTable(level: levels) }
 
@@ -59,7 +63,8 @@ struct Guest {
   }
 
   private func place(_ va: UInt64, _ level: Int, _ table: UInt64) -> UInt64 {
-    table | (va >> UInt64(3 + 9 * level) & 511) << 3
+    if levels == 2 { return table | (va >> UInt64(2 + 10 * level) & 1023) << 2 }
+    return table | (va >> UInt64(3 + 9 * level) & 511) << 3
   }
 
   /// Maps a page before boot; tables on the way are made, with all rights.
@@ -70,7 +75,8 @@ struct Guest {
     for level in stride(from: levels, to: size.level, by: -1) {
       let place = place(va, level, table)
       if words[place, default: 0] == 0 {
-        words[place] = addTable(level: level - 1) | EntryFlags.readWriteUser.rawValue
+        let flags: EntryFlags = levels == 3 && level == 3 ? .present : .readWriteUser
+        words[place] = addTable(level: level - 1) | flags.rawValue
       }
       table = words[place, default: 0] & 0xf_ffff_ffff_f000
     }
@@ -83,7 +89,9 @@ struct Guest {
   /// Announces all tables and loads CR3.
   mutating func boot(cr4: UInt64? = nil) {
     for table in tableLevels.keys.sorted() { announce(table) }
-    if let cr4 { append(.loadCR4, cr4) } else if levels == 5 { append(.loadCR4, CR4.pae | CR4.la57) }
+    if levels < 4 { append(.loadEFER, EFER.noExecute) }
+    let usual: [Int: UInt64] = [2: CR4.pse, 3: CR4.pae, 5: CR4.pae | CR4.la57]
+    if let value = cr4 ?? usual[levels] { append(.loadCR4, value) }
     append(.loadCR3, root)
   }
 
@@ -91,13 +99,18 @@ struct Guest {
   mutating func announce(_ table: UInt64) {
     var payload = [UInt64](repeating: 0, count: 8)
     for index in 0..<512 {
-      let value = words[table + UInt64(index) * 8, default: 0]
+      let place = table + UInt64(index) * 8
+      let value = levels == 2 ? word(place) : words[place, default: 0]
       guard value != 0 else { continue }
       payload[index >> 6] |= 1 << UInt64(index & 63)
       payload.append(value)
     }
-    append(Operation(.table, table, size: UInt16(tableLevels[table] ?? 1)), payload)
+    let width = levels == 2 ? Operation.narrowEntries : 0
+    append(Operation(.table, table, size: UInt16(tableLevels[table] ?? 1) | width), payload)
   }
+
+  /// The 8 bytes at a place, of two entries of 32-bit paging.
+  private func word(_ place: UInt64) -> UInt64 { words[place, default: 0] | words[place + 4, default: 0] << 32 }
 
   // MARK: Operations
 

@@ -97,6 +97,8 @@ extension SplitMix64 {
     if chance(4) { bitmap = Array(repeating: chance(2) ? 0 : .max, count: 8) }
     let entries = bitmap.reduce(0) { $0 + $1.nonzeroBitCount }
     let words = bitmap + (0..<entries).map { _ in number() | 1 }
-    return FlatOperation(Operation(.table, address, size: UInt16(1 + next() % 5)), words)
+    // One in seven of each of the two kinds with narrow entries; no word is 0, so every text form reads back.
+    let levels: [UInt16] = [1, 2, 3, 4, 5, 1 | Operation.narrowEntries, 2 | Operation.narrowEntries]
+    return FlatOperation(Operation(.table, address, size: levels[index(levels.count)]), words)
   }
 }

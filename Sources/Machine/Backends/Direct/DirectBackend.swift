@@ -1,6 +1,6 @@
 internal import Paging
 
-/// Direct paging: the hardware walks the guest's own tables, which hold machine xen.frames. The guest changes them by
+/// Direct paging: the hardware walks the guest's own tables, which hold machine frames. The guest changes them by
 /// hypercalls, and Xen lets no change pass that would give a domain another's frame or a writable page table.
 ///
 /// The recorded kernel is not such a guest. A ``Port`` stands between, as Linux's paravirtual operations do: it
@@ -22,15 +22,25 @@ struct DirectBackend: Backend, ~Copyable {
   }
 
   mutating func start(_ cpu: inout VirtualCPU, _ machine: inout MachineState, isFirst: Bool) throws(ReplayError) {
-    guard cpu.registers.levels == 4 else {
-      throw ReplayError(
-        operation: machine.operation, message: "direct paging of a guest with five levels, expected four")
-    }
+    try checkLevels(cpu, machine)
     if isFirst { registerAnnounced(&cpu, &machine) }
     loadBase(&cpu, &machine)
     setHardwareControls(&cpu, machine)
     isBuilding = false
     machine.notePeaks()
+  }
+
+  private func checkLevels(_ cpu: borrowing VirtualCPU, _ machine: borrowing MachineState) throws(ReplayError) {
+    let found: String
+    switch cpu.registers.mode {
+    case .fourLevel: return
+    case .fiveLevel: found = "five levels"
+    case .pae: found = "PAE paging"
+    case .bits32: found = "32-bit paging"
+    case .off: found = "no paging"
+    }
+    throw ReplayError(
+      operation: machine.operation, message: "direct paging of a guest with \(found), expected four levels")
   }
 
   /// The guest's controls, but read-only holds for its kernel too, which runs in ring 1, and frames may lie anywhere.
@@ -142,7 +152,8 @@ struct DirectBackend: Backend, ~Copyable {
 
   mutating func loadedControls(
     _ old: ControlRegisters, _ cpu: inout VirtualCPU, _ machine: inout MachineState
-  ) {
+  ) throws(ReplayError) {
+    try checkLevels(cpu, machine)
     settle(&cpu, &machine)
     machine.countExit(\.exitOther, "control-register", 0, cpu.index)
     setHardwareControls(&cpu, machine)

@@ -9,6 +9,7 @@ extension EmulatedTLBBackend {
     count(-context.tables.count, &machine)
     contexts[id]?.tables = []
     queues[id.cpu]?.removeAll(tag: id.tag)
+    loadPointers(&cpu, machine)
     cpu.flushAll()
   }
 
@@ -31,10 +32,19 @@ extension EmulatedTLBBackend {
   mutating func drop(
     _ address: VirtualAddress, _ id: ContextID, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) {
-    guard var table = contexts[id]?.root else { return }
-    for level in (2...cpu.registers.levels).reversed() {
+    if let leaf = dropLarge(address, id, &cpu, &machine) { dropLeaf(leaf, id, &machine) }
+    guard cpu.guestControls.hasNarrowEntries else { return }
+    _ = dropLarge(VirtualAddress(address.raw ^ 0x20_0000), id, &cpu, &machine)
+  }
+
+  /// Drops the parts of larger pages in the 2 MiB, or 1 GiB, that hold an address; returns where its leaf is, or would be.
+  private mutating func dropLarge(
+    _ address: VirtualAddress, _ id: ContextID, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> MachineAddress? {
+    guard var table = contexts[id]?.root else { return nil }
+    for level in (2...cpu.hardwareControls.levels).reversed() {
       let entry = PageTableEntry<MachineSpace>(machine.memory.read(table.entryAddress(address, level: level)))
-      guard entry.isPresent else { return }
+      guard entry.isPresent else { return nil }
       if level <= PageSize.huge.level && entry.contains(ShadowMark.fracture) {
         dropFractures(entry.frame, level - 1, id, &machine)
         // The hardware has entries of the parts that no single INVLPG would drop.
@@ -42,7 +52,7 @@ extension EmulatedTLBBackend {
       }
       table = entry.frame
     }
-    dropLeaf(table.entryAddress(address, level: 1), id, &machine)
+    return table.entryAddress(address, level: 1)
   }
 
   private mutating func dropFractures(_ table: MPN, _ level: Int, _ id: ContextID, _ machine: inout MachineState) {

@@ -7,13 +7,18 @@ extension EmulatedTLBBackend {
   ) {
     var table = cpu.root
     let id = context(of: cpu)
-    for level in (2...walk.levels).reversed() {
+    let isPAE = cpu.hardwareControls.levels == 3
+    for level in (2...cpu.hardwareControls.levels).reversed() {
       let place = table.entryAddress(address, level: level)
       var entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
-      if !entry.isPresent { entry = PageTableEntry(frame: makeTable(level - 1, id, &machine), Self.link) }
+      let isPointer = isPAE && level == 3
+      if !entry.isPresent {
+        entry = PageTableEntry(frame: makeTable(level - 1, id, &machine), isPointer ? .present : Self.link)
+      }
       // So that INVLPG finds all parts of a large page: marked from its own level down.
       if level <= walk.size.level { entry = entry.setting(ShadowMark.fracture) }
       machine.memory.write(place, entry.raw)
+      if isPointer { cpu.pointers[Int(address.raw >> 30 & 3)] = entry.raw }
       table = entry.frame
     }
     let place = table.entryAddress(address, level: 1)

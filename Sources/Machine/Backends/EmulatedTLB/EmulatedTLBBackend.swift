@@ -53,6 +53,13 @@ struct EmulatedTLBBackend: ShadowingBackend, ~Copyable {
     }
     contexts[id]?.pcid = cpu.registers.pcid
     cpu.root = root
+    loadPointers(&cpu, machine)
+  }
+
+  /// With PAE paging the root holds the four pointers that the processor loads.
+  func loadPointers(_ cpu: inout VirtualCPU, _ machine: borrowing MachineState) {
+    guard cpu.hardwareControls.levels == 3 else { return }
+    for index in 0..<4 { cpu.pointers[index] = machine.memory.read(cpu.root.entryAddress(index: index)) }
   }
 
   func count(_ change: Int, _ machine: inout MachineState) { machine.noteShadowPages(change) }

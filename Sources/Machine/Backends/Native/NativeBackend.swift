@@ -13,6 +13,8 @@ struct NativeBackend: Backend, ~Copyable {
 
   private func setRoot(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     cpu.root = machine.physmap.machine(cpu.registers.root)
+    // The two spaces are one.
+    cpu.pointers = cpu.guestPointers
   }
 
   mutating func walk(
@@ -33,7 +35,9 @@ struct NativeBackend: Backend, ~Copyable {
 
   mutating func loadedControls(
     _ old: ControlRegisters, _ cpu: inout VirtualCPU, _ machine: inout MachineState
-  ) {}
+  ) {
+    setRoot(&cpu, &machine)
+  }
 
   mutating func invalidated(_ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 

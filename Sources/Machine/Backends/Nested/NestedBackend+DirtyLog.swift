@@ -23,7 +23,7 @@ extension NestedBackend {
       let now =
         machine.dirtyLog.usesDirtyBits
         ? leaf.entry & ~table.rules.format.dirty
-        : table.rules.format.setting(
+        : table.rules.setting(
           leaf.rights.intersection(NestedRights(machine.traces.protection(of: leaf.first))), in: leaf.entry)
       machine.memory.write(leaf.place, now)
       hasChanged = true

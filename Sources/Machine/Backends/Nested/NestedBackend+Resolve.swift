@@ -30,7 +30,7 @@ extension NestedBackend {
       return .deliver(PageFault(address: fault.address, code: PageFaultCode(fault.access, under: cpu.guestControls)))
     }
     if case .translated(var walk) = machine.walkGuest(fault.address, fault.access, cpu) {
-      machine.setAccessed(&walk, fault.address, for: fault.access)
+      machine.setAccessed(&walk, fault.address, for: fault.access, cpu)
     }
     return .emulated(nested.place.page)
   }

@@ -66,7 +66,7 @@ extension NestedBackend {
     // Once A and D are set, a walk that only reads will do.
     if !table.rules.hasAccessedDirty && allowed.contains(.read) {
       if case .translated(var walk) = machine.walkGuest(fault.address, fault.access, cpu) {
-        machine.setAccessed(&walk, fault.address, for: fault.access)
+        machine.setAccessed(&walk, fault.address, for: fault.access, cpu)
         return .retry
       }
     }
@@ -80,7 +80,7 @@ extension NestedBackend {
     switch machine.walkGuest(fault.address, fault.access, cpu) {
     case .fault(let code): return .deliver(PageFault(address: fault.address, code: code))
     case .translated(var walk):
-      machine.setAccessed(&walk, fault.address, for: fault.access)
+      machine.setAccessed(&walk, fault.address, for: fault.access, cpu)
       if fault.nested?.isFinal == false { noteUnchecked(walk.page, fault, &cpu, &machine) }
       if fault.access.isStore { machine.markStored(walk.page) }
       return .emulated(walk.page)

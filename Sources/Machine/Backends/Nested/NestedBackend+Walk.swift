@@ -8,14 +8,22 @@ extension NestedBackend {
     _ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> WalkOutcome {
     machine.counters.walks += 1
-    if let start = machine.startOfWalk(address, &cpu) {
+    let controls = cpu.guestControls
+    if controls.levels == 0 { return walkUnpaged(address, access, &cpu, &machine) }
+    if let start = machine.startOfWalk(cpu.structurePrefix(address), &cpu) {
       if let outcome = walk(address, access, from: start, &cpu, &machine) { return outcome }
       // A table that the cache led to may not be written: only a walk from the root can say where it lies.
-      cpu.structures.forEach { $0.remove(address, context: cpu.context) }
+      cpu.structures.forEach { $0.remove(cpu.structurePrefix(address), context: cpu.context) }
     }
-    let root = cpu.registers.root
-    let level = cpu.guestControls.levels
-    switch table.walk(root.entryAddress(address, level: level), table.rules.tableRead, &cpu, &machine) {
+    var (root, level) = (cpu.registers.root, controls.levels)
+    if level == 3 {
+      switch pointer(address, access, &cpu, &machine) {
+      case .success(let found): (root, level) = (found, 2)
+      case .failure(let fault): return .fault(fault)
+      }
+    }
+    let place = root.entryAddress(address, level: level, under: controls)
+    switch table.walk(place, table.rules.tableRead, &cpu, &machine) {
     case .fault(let fault): return violation(fault, address, access)
     case .translated(let found):
       noteUse(of: root, &machine)
@@ -43,12 +51,12 @@ extension NestedBackend {
     var guest: PageTableEntry<PhysicalSpace>
     var reliesOnCache = start.rights != .all
     while true {
-      let place = frame.entryAddress(address, level: level)
-      if cpu.pageWalks.isPresent {
+      let place = frame.entryAddress(address, level: level, under: controls)
+      if cpu.walksByEntries {
         let before = machine.counters.walkReferences
         let (raw, isStale) = machine.entry(at: place, level: level, &cpu)
         machine.counters.walkReferencesGuest += machine.counters.walkReferences - before
-        guest = PageTableEntry(raw)
+        guest = controls.entry(raw, level: level, address)
         reliesOnCache = reliesOnCache || isStale
       } else {
         guest = PageTableEntry(machine.readGuestEntry(at: place, level: level))
@@ -66,7 +74,7 @@ extension NestedBackend {
         }
         break
       }
-      let below = guest.frame.entryAddress(address, level: level - 1)
+      let below = guest.frame.entryAddress(address, level: level - 1, under: controls)
       switch table.walk(below, table.rules.tableRead, &cpu, &machine) {
       case .fault(let fault): return violation(fault, address, access)
       case .translated(let found):
@@ -79,10 +87,10 @@ extension NestedBackend {
         (tables[level], grants[level]) = (guest.frame, found.rights)
       }
     }
-    // The processor must write to the entries that lack A or D, so their pages must be writable (semantics.md 2.2).
+    // The processor must write to the entries that lack A or D, so their pages must be writable (SDM 3C 29.3.3.2).
     if let level = path.firstUpdate(access, where: { !grants[$0].contains(.write) }) {
       if root == nil && level == start.level { return nil }
-      let place = tables[level].entryAddress(address, level: level)
+      let place = tables[level].entryAddress(address, level: level, under: controls)
       let update = NestedAccess(needed: [.read, .write], isFinal: false)
       return violation(table.rules.fault(place, update, granted: grants[level]), address, access)
     }
@@ -98,34 +106,36 @@ extension NestedBackend {
     _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> WalkOutcome {
     let place = PhysicalAddress(page.address.raw | address.offset)
-    switch table.walk(place, NestedAccess(needed: NestedRights(access), isFinal: true), &cpu, &machine) {
+    let needed = NestedRights(access, isUserPage: rights.isUser)
+    switch table.walk(place, NestedAccess(needed: needed, isFinal: true, guest: rights), &cpu, &machine) {
     case .fault(let fault): return violation(fault, address, access)
     case .translated(let found):
       var path = path
       let leaf = path.complete(access, memory: &machine.memory)
-      path.fill(&cpu, address)
+      path.fill(&cpu, cpu.structurePrefix(address))
       // The TLB holds what both dimensions map in one piece.
       let piece = min(size, found.size)
       return .translated(
         Translation(
           frame: MPN(piece.first(found.frame.raw)), size: piece, guestSize: size,
           rights: rights, isDirty: leaf.isDirty && found.isDirty,
-          isGlobal: leaf.isGlobal && cpu.guestControls.hasGlobalPages, refused: found.rights.refused))
+          isGlobal: leaf.isGlobal && cpu.guestControls.hasGlobalPages,
+          refused: found.rights.refused(isUserPage: rights.isUser)))
     }
   }
 
   /// With checks: the walk uses a page as a table, which the hardware may count as a write.
-  private func noteUse(of table: PPN, _ machine: inout MachineState) {
+  func noteUse(of table: PPN, _ machine: inout MachineState) {
     if self.table.rules.hasAccessedDirty { machine.observer?.used(table) }
   }
 
-  private func pageFault(
+  func pageFault(
     _ address: VirtualAddress, _ access: Access, _ code: PageFaultCode, reliesOnCachedRights: Bool = false
   ) -> WalkOutcome {
     .fault(HardwareFault(address: address, access: access, code: code, reliesOnCachedRights: reliesOnCachedRights))
   }
 
-  private func violation(_ fault: NestedFault, _ address: VirtualAddress, _ access: Access) -> WalkOutcome {
+  func violation(_ fault: NestedFault, _ address: VirtualAddress, _ access: Access) -> WalkOutcome {
     var code = PageFaultCode(access, reportsFetch: true)
     if !fault.isAbsent { code.insert(.present) }
     return .fault(HardwareFault(address: address, access: access, code: code, nested: fault))

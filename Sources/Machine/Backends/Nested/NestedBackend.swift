@@ -61,11 +61,15 @@ struct NestedBackend: Backend, ~Copyable {
     while page < pages { page = table.fill(PPN(page), upTo: limit(machine), &machine).upperBound }
   }
 
-  mutating func loadedCR3(keeps: Bool, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+  mutating func loadedCR3(keeps: Bool, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    readPointers(&cpu, &machine)
+  }
 
   mutating func loadedControls(
     _ old: ControlRegisters, _ cpu: inout VirtualCPU, _ machine: inout MachineState
-  ) {}
+  ) {
+    if cpu.registers.reloadsPointers(after: old) { readPointers(&cpu, &machine) }
+  }
 
   mutating func invalidated(_ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 

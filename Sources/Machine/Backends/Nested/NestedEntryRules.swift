@@ -4,6 +4,10 @@ internal import Paging
 struct NestedEntryRules {
   let format: NestedFormat
   let hasExecuteOnly: Bool
+  /// EPT: mode-based execute control.
+  let hasModeBasedExecute: Bool
+  /// EPT: violations tell the guest's rights.
+  private let reportsGuestRights: Bool
   /// A and D are maintained.
   let hasAccessedDirty: Bool
   /// NPT: the host's controls, which the nested walk obeys whatever the guest's are (AMD APM 2 15.25.3).
@@ -14,9 +18,13 @@ struct NestedEntryRules {
   init(_ settings: NestedSettings, maxPhysicalAddressBits bits: Int) {
     format = settings.format
     hasExecuteOnly = settings.hasExecuteOnly
+    hasModeBasedExecute = settings.hasModeBasedExecute && settings.format == .ept
+    reportsGuestRights = settings.reportsGuestRights
     hasAccessedDirty = settings.hasAccessedDirty || settings.format == .npt
+    var registers = ControlRegisters.initial
+    if !settings.hasHostNoExecute { registers.efer &= ~EFER.noExecute }
     host = PagingControls(
-      .initial, maxPhysicalAddressBits: bits, hasHugePages: true, alignmentCheckFlag: false)
+      registers, maxPhysicalAddressBits: bits, hasHugePages: true, alignmentCheckFlag: false)
     reservedAddress = (1 << 52) - (1 << UInt64(bits))
   }
 
@@ -34,7 +42,9 @@ struct NestedEntryRules {
   }
 
   @inline(__always) private func judgeEPT(_ entry: UInt64, level: Int) -> Verdict {
-    let rights = NestedRights(rawValue: UInt8(entry & 7))
+    // Bit 10 means something with mode-based execute control alone; else X is both rights to execute.
+    let user = hasModeBasedExecute ? entry >> 10 & 1 : entry >> 2 & 1
+    let rights = NestedRights(rawValue: UInt8(truncatingIfNeeded: entry & 7 | user << 3))
     if rights.isEmpty { return .absent }
     if !rights.contains(.read) && (rights.contains(.write) || !hasExecuteOnly) { return .malformed }
     let hasPageSize = entry & EntryFlags.pageSize.rawValue != 0
@@ -59,7 +69,7 @@ struct NestedEntryRules {
     guard entry.reservedBits(level: level, under: host) == 0 else { return .malformed }
     var rights: NestedRights = []
     if entry.isUser {
-      rights = entry.isNoExecute ? .read : [.read, .execute]
+      rights = entry.isNoExecute ? .read : [.read, .execute, .executeUser]
       if entry.isWritable { rights.insert(.write) }
     }
     return entry.isLeaf(level: level) ? .leaf(rights) : .table(rights)
@@ -87,18 +97,48 @@ struct NestedEntryRules {
     switch format {
     case .ept where isMalformed: fault.kind = .misconfiguration
     case .ept:
-      // Bits 2…0 the access, 5…3 the rights over all levels, 7 a linear address is known, 8 the final page.
-      fault.code = UInt64(access.needed.rawValue) | UInt64(granted?.rawValue ?? 0) << 3 | 1 << 7
-      if access.isFinal { fault.code |= 1 << 8 }
+      fault.code = qualification(access, granted)
     case .npt:
       fault.kind = .nestedPageFault
       var code: PageFaultCode = .user
       if granted != nil || isMalformed { code.insert(.present) }
       if isMalformed { code.insert(.reserved) }
       if access.needed.contains(.write) { code.insert(.write) }
-      if access.needed.contains(.execute) && host.reportsFetch { code.insert(.fetch) }
+      if !access.needed.isDisjoint(with: [.execute, .executeUser]) && host.reportsFetch { code.insert(.fetch) }
       fault.code = UInt64(code.rawValue) | 1 << (access.isFinal ? 32 : 33)
     }
     return fault
   }
+
+  /// The exit qualification of a violation (SDM 3C 28.2.1, table 28-7): bits 2…0 the access, 5…3 the rights over all levels
+  /// (6: to fetch from user-mode addresses, with mode-based execute control), 7 a linear address is known, 8 the final
+  /// page, and of that, with advanced information, 9 a user-mode address, 10 writable, 11 not executable by the guest.
+  private func qualification(_ access: NestedAccess, _ granted: NestedRights?) -> UInt64 {
+    let needed = access.needed.contains(.executeUser) ? access.needed.union(.execute) : access.needed
+    var code = UInt64(needed.rawValue & 7)
+    if let granted {
+      code |= UInt64(granted.rawValue & 7) << 3
+      if hasModeBasedExecute && granted.contains(.executeUser) { code |= 1 << 6 }
+    }
+    if access.hasLinearAddress { code |= 1 << 7 }
+    guard access.isFinal else { return code }
+    code |= 1 << 8
+    guard reportsGuestRights else { return code }
+    let guest = access.guest
+    return code | (guest.isUser ? 1 << 9 : 0) | (guest.isWritable ? 1 << 10 : 0) | (guest.isNoExecute ? 1 << 11 : 0)
+  }
+
+  /// An entry that points to a table, with all rights.
+  func tableEntry(_ table: MPN) -> UInt64 { format.tableEntry(table) | bothToExecute }
+
+  /// An entry that maps a page, with all rights.
+  func leaf(_ page: MPN, isLarge: Bool) -> UInt64 { format.leaf(page, isLarge: isLarge) | bothToExecute }
+
+  /// An entry with other rights.
+  func setting(_ rights: NestedRights, in entry: UInt64) -> UInt64 {
+    let rights = hasModeBasedExecute ? rights : rights.subtracting(.executeUser)
+    return format.setting(rights, in: entry)
+  }
+
+  private var bothToExecute: UInt64 { hasModeBasedExecute ? NestedFormat.executeUser : 0 }
 }

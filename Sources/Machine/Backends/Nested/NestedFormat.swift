@@ -10,10 +10,13 @@ enum NestedFormat: Hashable, Sendable {
   var accessed: UInt64 { self == .ept ? 1 << 8 : EntryFlags.accessed.rawValue }
   var dirty: UInt64 { self == .ept ? 1 << 9 : EntryFlags.dirty.rawValue }
 
-  /// An entry that points to a table, with all rights.
+  /// Bit 10 of an EPT entry: fetches from user-mode addresses, with mode-based execute control.
+  static var executeUser: UInt64 { 1 << 10 }
+
+  /// An entry that points to a table, with all rights but ``executeUser``.
   func tableEntry(_ table: MPN) -> UInt64 { table.address.raw | 7 }
 
-  /// An entry that maps a page, with all rights; EPT: of memory type WB.
+  /// An entry that maps a page, with all rights but ``executeUser``; EPT: of memory type WB.
   func leaf(_ page: MPN, isLarge: Bool) -> UInt64 {
     page.address.raw | 7 | (self == .ept ? 6 << 3 : 0) | (isLarge ? EntryFlags.pageSize.rawValue : 0)
   }
@@ -21,7 +24,9 @@ enum NestedFormat: Hashable, Sendable {
   /// The entry with other rights. An NPT entry without R has US clear, since it is walked as a user's.
   func setting(_ rights: NestedRights, in entry: UInt64) -> UInt64 {
     switch self {
-    case .ept: return entry & ~7 | UInt64(rights.rawValue)
+    case .ept:
+      let user = rights.contains(.executeUser) ? Self.executeUser : 0
+      return entry & ~(7 | Self.executeUser) | UInt64(rights.rawValue & 7) | user
     case .npt:
       let flags: EntryFlags = [
         .present, rights.contains(.write) ? .writable : [], rights.contains(.read) ? .user : [],
@@ -32,30 +37,36 @@ enum NestedFormat: Hashable, Sendable {
   }
 }
 
-/// What nested entries grant, in the order of an EPT entry's bits 2…0.
+/// What nested entries grant, in the order of an EPT entry's bits 2…0, and then its bit 10. Without mode-based execute
+/// control the two rights to execute are one.
 struct NestedRights: OptionSet, Hashable {
   let rawValue: UInt8
   static var read: NestedRights { NestedRights(rawValue: 1) }
   static var write: NestedRights { NestedRights(rawValue: 2) }
   static var execute: NestedRights { NestedRights(rawValue: 4) }
-  static var all: NestedRights { NestedRights(rawValue: 7) }
+  static var executeUser: NestedRights { NestedRights(rawValue: 8) }
+  static var all: NestedRights { NestedRights(rawValue: 15) }
 
   /// What may be granted to a page that is watched.
   init(_ protection: PageProtection) {
     switch protection {
     case .none: self = .all
-    case .readOnly: self = [.read, .execute]
+    case .readOnly: self = [.read, .execute, .executeUser]
     case .notPresent: self = []
     }
   }
 
-  /// What an access to the page that the guest's tables name needs.
-  init(_ access: Access) { self = access.isStore ? .write : access.isFetch ? .execute : .read }
+  /// What an access to the page that the guest's tables name needs. What counts for a fetch is not the processor's mode but
+  /// the address's: user-mode if all of the guest's entries are the user's (SDM 3C 29.3.2).
+  init(_ access: Access, isUserPage: Bool) {
+    self = access.isStore ? .write : !access.isFetch ? .read : isUserPage ? .executeUser : .execute
+  }
   init(rawValue: UInt8) { self.rawValue = rawValue }
 
-  /// The accesses that they refuse, as a set of ``Access/bit``s.
-  var refused: UInt64 {
-    let lacking = UInt64(~rawValue & 7)
+  /// The accesses to a page of the guest's, the user's or not, that they refuse, as a set of ``Access/bit``s.
+  func refused(isUserPage: Bool) -> UInt64 {
+    let fetch = contains(isUserPage ? .executeUser : .execute) ? UInt64(0) : 4
+    let lacking = UInt64(~rawValue & 3) | fetch
     return lacking | lacking << 4
   }
 }
@@ -65,6 +76,10 @@ struct NestedAccess {
   var needed: NestedRights
   /// The access goes to the page that the guest's tables name; otherwise to an entry of those tables.
   var isFinal: Bool
+  /// It comes of a linear address; loads of PAE pointers do not.
+  var hasLinearAddress = true
+  /// The guest's rights of the page, for the final access.
+  var guest = Rights.all
 }
 
 /// Why a nested translation failed, as the hypervisor is told.

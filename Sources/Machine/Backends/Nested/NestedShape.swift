@@ -3,7 +3,7 @@ internal import Paging
 /// How a nested table divides the number of a physical page: into so many levels of so many bits each.
 ///
 /// Four and five levels of 9 bits are the architecture's. Two levels of 18 bits are the flattened tables of the literature
-/// (papers.md E1): each is two of the architecture's levels in one, a table of 2 MiB. One level is flat: an array of all
+/// (Park et al., ASPLOS 2022): each is two of the architecture's levels in one, a table of 2 MiB. One level is flat: an array of all
 /// pages of RAM, with a limit.
 struct NestedShape {
   let levels: Int

@@ -23,21 +23,21 @@ extension NestedTable {
         // The bits that name a table are the hypervisor's own; nothing else is worth keeping.
         let bits = UInt64(machine.description.maxPhysicalAddressBits)
         table = MPN(machine.memory.read(place) >> 12 & (1 << (bits - 12) - 1))
-        machine.memory.write(place, rules.format.tableEntry(table))
+        machine.memory.write(place, rules.tableEntry(table))
       case .leaf: table = divide(place, level: level, &machine)
       case .absent:
         table = takeTable(&machine)
-        machine.memory.write(place, rules.format.tableEntry(table))
+        machine.memory.write(place, rules.tableEntry(table))
       }
     }
     let first = size.size.first(page.raw)
     let place = shape.place(page, in: table, level: size.level)
     let rights = NestedRights(size.size == .small ? machine.traces.protection(of: page) : .none)
-    var leaf = rules.format.leaf(machine.physmap.machine(PPN(first)), isLarge: size.size > .small)
+    var leaf = rules.leaf(machine.physmap.machine(PPN(first)), isLarge: size.size > .small)
     // What the hardware has noted of the page stays.
     let old = machine.memory.read(place)
     if (old ^ leaf) & Self.frameMask == 0 { leaf |= old & (rules.format.accessed | rules.format.dirty) }
-    machine.memory.write(place, rights == .all ? leaf : rights.isEmpty ? 0 : rules.format.setting(rights, in: leaf))
+    machine.memory.write(place, rights == .all ? leaf : rights.isEmpty ? 0 : rules.setting(rights, in: leaf))
     return first..<first + size.size.pages
   }
 

@@ -20,7 +20,7 @@ extension NestedTable {
       let frame = entry & Self.frameMask + index * step
       machine.memory.write(MachineAddress(below.address.raw + index * 8), frame | flags)
     }
-    machine.memory.write(place, rules.format.tableEntry(below))
+    machine.memory.write(place, rules.tableEntry(below))
     machine.counters.nestedSplit += 1
     machine.counters.cycles.nestedSplit += machine.description.costs.fill
     return below
@@ -58,7 +58,7 @@ extension NestedTable {
     let entry = machine.memory.read(place)
     guard case .leaf(let granted) = rules.judge(entry, level: 1) else { return false }
     let rights = NestedRights(machine.traces.protection(of: page))
-    if granted != rights { machine.memory.write(place, rights.isEmpty ? 0 : rules.format.setting(rights, in: entry)) }
+    if granted != rights { machine.memory.write(place, rights.isEmpty ? 0 : rules.setting(rights, in: entry)) }
     return !rights.isSuperset(of: granted)
   }
 
@@ -71,7 +71,7 @@ extension NestedTable {
     guard case .table = rules.judge(entry, level: size.level) else { return false }
     let bits = giveUp(MPN(entry >> 12 & 0xff_ffff_ffff), level: level - 1, &machine)
     let frame = machine.physmap.machine(PPN(size.first(page.raw)))
-    machine.memory.write(place, rules.format.leaf(frame, isLarge: true) | bits)
+    machine.memory.write(place, rules.leaf(frame, isLarge: true) | bits)
     machine.counters.nestedCollapsed += 1
     machine.counters.cycles.nestedSplit += machine.description.costs.fill
     return true

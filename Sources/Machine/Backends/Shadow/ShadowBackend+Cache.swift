@@ -28,8 +28,11 @@ extension ShadowBackend {
   }
 
   private func isInUse(_ shadow: ShadowPage) -> Bool {
-    path.contains(shadow.frame) || roots.values.contains(shadow.key)
+    path.contains(shadow.frame) || isRoot(shadow.key)
   }
+
+  /// A CPU runs on the shadow.
+  func isRoot(_ key: ShadowPage.Key) -> Bool { roots.values.contains { $0.contains(key) } }
 
   /// A fill has gone through these shadows.
   mutating func use(_ path: [MPN]) {
@@ -43,7 +46,7 @@ extension ShadowBackend {
   /// A walk has gone through these tables, so they are tables.
   mutating func noteWalk(_ walk: GuestWalk) {
     if storeRuns.isEmpty { return }
-    for level in walk.size.level...walk.levels { storeRuns[walk.tables[level]] = nil }
+    for level in stride(from: walk.size.level, through: walk.levels, by: 1) { storeRuns[walk.tables[level]] = nil }
   }
 
   /// Whether a store shows that its page is no longer a table.

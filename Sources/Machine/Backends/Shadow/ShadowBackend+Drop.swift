@@ -43,9 +43,9 @@ extension ShadowBackend {
   mutating func unshadow(_ page: PPN, _ machine: inout MachineState, isPaid: Bool = true) {
     let shadows = shadows(of: page)
     // A root that a CPU runs on stays, empty, and so does its trace: the next walk would find it again.
-    let isRoot = shadows.contains { roots.values.contains($0.key) }
+    let holdsRoot = shadows.contains { isRoot($0.key) }
     for (_, frame) in shadows {
-      if isRoot {
+      if holdsRoot {
         dropEntries(of: frame, &machine, isPaid: isPaid)
       } else {
         retire(frame, &machine, isPaid: isPaid)
@@ -62,11 +62,11 @@ extension ShadowBackend {
     guardedTables.remove(shadow.key)
     retired.append((frame, machine.flushClock))
     machine.noteShadowPages(-1)
-    guard case .table(let page, let level, _) = shadow.key else {
+    guard case .table(let page, let level, _, _) = shadow.key else {
       fractureClock += 1
       return
     }
-    if roles.contains(where: { frames[.table(page, level: level, role: $0)] != nil }) { return }
+    if shadows(of: page).contains(where: { $0.key.level == level }) { return }
     let levels = (tracedLevels[page.raw] ?? 0) & ~(1 << UInt8(level))
     tracedLevels.set(page.raw, levels)
     if levels == 0 { untrace(page, &machine) }

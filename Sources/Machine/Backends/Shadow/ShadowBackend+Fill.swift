@@ -6,29 +6,58 @@ extension ShadowBackend {
     _ machine: inout MachineState
   ) {
     let role = role(of: cpu, machine)
-    var frame = cpu.root
+    var frame = walk.mode.levels < 4 ? linkPointer(walk, address, &cpu, &machine) : cpu.root
     var level = walk.levels
     path = [frame]
     noteWalk(walk)
     while level > walk.size.level {
-      let key = ShadowPage.Key.table(walk.tables[level - 1], level: level - 1, role: role)
+      let key = key(walk, address, level: level - 1, role)
       let place = frame.entryAddress(address, level: level)
       let isForStores = isForStores(walk, access, at: place, machine)
       let flags = role.grants(walk.entries[level], isLeaf: false, isForStores: isForStores)
       frame = link(key, at: place, flags, &cpu, &machine)
       level -= 1
     }
-    let place = frame.entryAddress(address, level: level)
-    let isForStores = isForStores(walk, access, at: place, machine)
-    let flags = role.grants(walk.leaf, isLeaf: true, isForStores: isForStores)
-    if walk.size > .small {
-      fillLarge(walk, address, frame, flags, &cpu, &machine)
+    if walk.mode == .off {
+      fillUnpaged(walk, address, frame, &cpu, &machine)
     } else {
-      fillLeaf(walk, flags, at: place, &machine)
+      let place = frame.entryAddress(address, level: level)
+      let isForStores = isForStores(walk, access, at: place, machine)
+      let flags = role.grants(walk.leaf, isLeaf: true, isForStores: isForStores)
+      if walk.size > .small {
+        fillLarge(walk, address, frame, flags, &cpu, &machine)
+      } else {
+        fillLeaf(walk, flags, at: place, &machine)
+      }
     }
     use(path)
     path = []
-    if walk.size == .small { prefetch(around: walk, address, frame, cpu, &machine) }
+    if walk.size == .small && walk.mode != .off { prefetch(around: walk, address, frame, cpu, &machine) }
+  }
+
+  /// What the shadow of the guest's table of a level, on the way of a walk, stands for.
+  func key(_ walk: GuestWalk, _ address: VirtualAddress, level: Int, _ role: ShadowRole) -> ShadowPage.Key {
+    .table(walk.tables[level], level: level, role: role, part: TablePart(walk.mode, level: level, address))
+  }
+
+  /// PAE paging of the hardware's: the level-2 shadow behind the pointer that an address uses, found at its first use.
+  private mutating func linkPointer(
+    _ walk: GuestWalk, _ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> MPN {
+    let index = Int(address.raw >> 30 & 3)
+    let known = PageTableEntry<MachineSpace>(cpu.pointers[index])
+    if known.isPresent { return known.frame }
+    let gigabyte = PPN(UInt64(index) << PageSize.huge.pageShift)
+    let key =
+      walk.mode == .off
+      ? ShadowPage.Key.splinter(gigabyte, level: 2, isGlobal: false) : key(walk, address, level: 2, .plain)
+    let frame = shadow(key, &cpu, &machine)
+    roots[cpu.index, default: []].append(key)
+    // As a new link does: what is below must be as the guest has it from now on.
+    resyncAll(&cpu, &machine)
+    cpu.pointers[index] = PageTableEntry(frame: frame, .present).raw
+    guardPointer(key, index, &cpu, &machine)
+    return frame
   }
 
   private mutating func fillLeaf(
@@ -102,7 +131,10 @@ extension ShadowBackend {
     pages[frame] = ShadowPage(key: key, frame: frame, stamp: time)
     machine.noteShadowPages(+1)
     machine.counters.shadowPagesMade += 1
-    if case .table(let page, let level, _) = key { trace(page, level: level, &cpu, &machine) }
+    if case .table(let page, let level, _, let part) = key {
+      if !parts.contains(part) { parts.append(part) }
+      trace(page, level: level, &cpu, &machine)
+    }
     return frame
   }
 

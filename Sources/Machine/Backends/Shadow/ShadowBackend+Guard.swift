@@ -11,17 +11,19 @@ extension ShadowBackend {
     if range.contains(address) { return true }
     let role = role(of: cpu, machine)
     var leads = false
-    for level in stride(from: walk.levels, through: range.level, by: -1) {
+    for level in stride(from: walk.mode == .off ? 2 : walk.levels, through: range.level, by: -1) {
       // A table that is not linked yet will be known as soon as it is.
-      leads = leads || guardedTables.contains(key(walk, level: level, role))
+      leads = leads || guardedTables.contains(guardKey(walk, address, level: level, role))
       leads = leads && range.indices(level: level).contains(Int(address.tableIndex(level: level)))
     }
     return leads
   }
 
   /// What the shadow of a level on the way of a walk stands for.
-  private borrowing func key(_ walk: GuestWalk, level: Int, _ role: ShadowRole) -> ShadowPage.Key {
-    if level >= walk.size.level { return .table(walk.tables[level], level: level, role: role) }
+  private borrowing func guardKey(
+    _ walk: GuestWalk, _ address: VirtualAddress, level: Int, _ role: ShadowRole
+  ) -> ShadowPage.Key {
+    if walk.mode != .off && level >= walk.size.level { return key(walk, address, level: level, role) }
     let pages = UInt64(1) << UInt64(9 * level)
     return .splinter(PPN(walk.page.raw / pages * pages), level: level, isGlobal: walk.leaf.isGlobal)
   }
@@ -29,6 +31,14 @@ extension ShadowBackend {
   /// The root leads to the range, or holds it.
   mutating func guardRoot(_ key: ShadowPage.Key, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     if machine.guardedRange != nil { guardTable(key, &cpu, &machine) }
+  }
+
+  /// The table behind a pointer of PAE paging leads to the range, or holds it, if the pointer is on the way there.
+  mutating func guardPointer(
+    _ key: ShadowPage.Key, _ index: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    guard let range = machine.guardedRange, range.first.raw >> 20 == 0, range.level == 2 else { return }
+    if range.indices(level: 3).contains(index) { guardTable(key, &cpu, &machine) }
   }
 
   /// A table has been linked at a place: if that leads to the range, so does the table.

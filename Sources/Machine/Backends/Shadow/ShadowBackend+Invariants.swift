@@ -4,11 +4,17 @@ extension ShadowBackend {
   /// Every shadow entry agrees with the guest's or grants less, and no leaf lets a store reach a traced page unseen.
   borrowing func violatedInvariant(_ cpu: borrowing VirtualCPU, _ machine: inout MachineState) -> String? {
     if machine.mapsGuardedRange(cpu) { return "the monitor's range is mapped" }
+    let pointers = cpu.hardwareControls.levels == 3 ? cpu.pointers : InlineArray(repeating: 0)
+    for index in 0..<4 where pointers[index] & 1 == 1 && pages[MPN(pointers[index] >> 12)] == nil {
+      return "pointer \(index) leads to no shadow"
+    }
     for shadow in pages.values.sorted(by: { $0.frame.raw < $1.frame.raw }) {
       for index in 0..<512 {
         let place = shadow.frame.entryAddress(index: index)
         let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
-        guard entry.isPresent, let problem = problem(of: entry, in: shadow, index, &machine) else { continue }
+        guard entry.isPresent,
+          let problem = problem(of: entry, in: shadow, index, cpu.guestControls, &machine)
+        else { continue }
         return "shadow entry \(String(entry.raw, radix: 16)), index \(index) of \(shadow.key): \(problem)"
       }
     }
@@ -16,7 +22,8 @@ extension ShadowBackend {
   }
 
   private func problem(
-    of entry: PageTableEntry<MachineSpace>, in shadow: ShadowPage, _ index: Int, _ machine: inout MachineState
+    of entry: PageTableEntry<MachineSpace>, in shadow: ShadowPage, _ index: Int, _ controls: PagingControls,
+    _ machine: inout MachineState
   ) -> String? {
     let level = shadow.key.level
     if !entry.isLeaf(level: level), pages[entry.frame] == nil { return "points to no shadow" }
@@ -30,16 +37,17 @@ extension ShadowBackend {
       let place = shadow.frame.entryAddress(index: index)
       if !reverseMap.mappings(of: page).contains(place) { return "is not in the reverse map" }
     }
-    guard case .table(let table, _, let role) = shadow.key, !unsynced.contains(table) else { return nil }
-    let guest = PageTableEntry<PhysicalSpace>(machine.guestWord(table.entryAddress(index: index)))
+    guard let table = shadow.key.page, !unsynced.contains(table) else { return nil }
+    guard let guest = shadow.key.guestEntry(index, controls, &machine) else { return nil }
     if !guest.isPresent || !guest.isAccessed { return "the guest's is \(String(guest.raw, radix: 16))" }
+    let isForStores = entry.contains(ShadowMark.turned)
     let granted = PageTableEntry<MachineSpace>(
-      role.grants(guest, isLeaf: guest.isLeaf(level: level), isForStores: entry.contains(ShadowMark.turned)).rawValue)
+      shadow.key.role.grants(guest, isLeaf: guest.isLeaf(level: level), isForStores: isForStores).rawValue)
     if granted.isUser != entry.isUser || granted.isNoExecute != entry.isNoExecute {
       return "other rights than the guest's"
     }
     if entry.isWritable && !granted.isWritable { return "writable, but the guest's is \(String(guest.raw, radix: 16))" }
-    return leadsElsewhere(entry, guest, level, &machine) ? "leads elsewhere than the guest's" : nil
+    return leadsElsewhere(entry, guest, shadow.key, index, &machine) ? "leads elsewhere than the guest's" : nil
   }
 
   private func problem(
@@ -53,14 +61,17 @@ extension ShadowBackend {
   }
 
   private func leadsElsewhere(
-    _ entry: PageTableEntry<MachineSpace>, _ guest: PageTableEntry<PhysicalSpace>, _ level: Int,
-    _ machine: inout MachineState
+    _ entry: PageTableEntry<MachineSpace>, _ guest: PageTableEntry<PhysicalSpace>, _ key: ShadowPage.Key,
+    _ index: Int, _ machine: inout MachineState
   ) -> Bool {
+    let level = key.level
     if let size = PageSize(level: level), entry.isLeaf(level: level) {
       return !guest.isLeaf(level: level) || machine.physmap.physical(entry.frame) != guest.frame(of: size)
     }
     switch pages[entry.frame]?.key {
-    case .table(let page, let below, _): return guest.isLeaf(level: level) || page != guest.frame || below != level - 1
+    case .table(let page, let below, let role, let part):
+      let key = key.below(index, guest.frame)
+      return guest.isLeaf(level: level) || key != .table(page, level: below, role: role, part: part)
     case .splinter(let page, let below, let isGlobal):
       guard guest.isLeaf(level: level), let size = PageSize(level: level) else { return true }
       return page != guest.frame(of: size) || below != level - 1 || isGlobal != guest.isGlobal

@@ -11,10 +11,23 @@ extension ShadowBackend {
     _ walk: GuestWalk, _ address: VirtualAddress, _ table: MPN, _ granted: EntryFlags, _ cpu: inout VirtualCPU,
     _ machine: inout MachineState
   ) {
-    var frame = table
-    var level = walk.size.level
-    var flags = granted
-    var first = walk.page.first(of: walk.size)
+    fillParts(walk, address, table, walk.size.level, granted, &cpu, &machine)
+  }
+
+  /// Without paging: all memory is the inside of pages as large as there are, from the gigabyte's table on.
+  mutating func fillUnpaged(
+    _ walk: GuestWalk, _ address: VirtualAddress, _ table: MPN, _ cpu: inout VirtualCPU,
+    _ machine: inout MachineState
+  ) {
+    fillParts(walk, address, table, 2, [.present, .writable, .user, .accessed], &cpu, &machine)
+  }
+
+  private mutating func fillParts(
+    _ walk: GuestWalk, _ address: VirtualAddress, _ table: MPN, _ top: Int, _ granted: EntryFlags,
+    _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    var (frame, level, flags) = (table, top, granted)
+    var first = PageSize(level: level).map { walk.page.first(of: $0) } ?? walk.page
     while let size = PageSize(level: level), size > .small, !keeps(first, size, &machine) {
       let key = ShadowPage.Key.splinter(first, level: level - 1, isGlobal: walk.leaf.isGlobal)
       let place = frame.entryAddress(address, level: level)
@@ -64,7 +77,8 @@ extension ShadowBackend {
       if machine.traces.seesAny(in: first, size) { continue }
       for isGlobal in [false, true] {
         guard let frame = frames[.splinter(first, level: size.level - 1, isGlobal: isGlobal)] else { continue }
-        if !path.contains(frame) { retire(frame, &machine) }
+        let isUsed = path.contains(frame) || isRoot(.splinter(first, level: size.level - 1, isGlobal: isGlobal))
+        if !isUsed { retire(frame, &machine) }
       }
     }
   }

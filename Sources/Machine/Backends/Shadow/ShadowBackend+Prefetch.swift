@@ -7,16 +7,15 @@ extension ShadowBackend {
     around walk: GuestWalk, _ address: VirtualAddress, _ frame: MPN, _ cpu: borrowing VirtualCPU,
     _ machine: inout MachineState
   ) {
-    guard design.prefetch > 0 else { return }
-    let role = role(of: cpu, machine)
+    guard design.prefetch > 0, let key = pages[frame]?.key else { return }
     let index = Int(address.tableIndex(level: 1))
     let before = design.prefetch / 2
     for other in max(0, index - before)...min(511, index + design.prefetch - before) where other != index {
       let place = frame.entryAddress(index: other)
       guard machine.memory.read(place) & 1 == 0 else { continue }
       machine.countExamined()
-      let guest = PageTableEntry<PhysicalSpace>(machine.guestWord(walk.tables[1].entryAddress(index: other)))
-      if makeAhead(guest, role, at: place, cpu, &machine) { machine.counters.prefetched += 1 }
+      guard let guest = key.guestEntry(other, cpu.guestControls, &machine) else { continue }
+      if makeAhead(guest, key.role, at: place, cpu, &machine) { machine.counters.prefetched += 1 }
     }
   }
 
@@ -52,21 +51,22 @@ extension ShadowBackend {
     }
   }
 
-  /// Makes the shadow entry for a stored guest entry at once: a leaf, or a link to a shadow that exists.
+  /// Makes the shadow entry with an index for a stored guest entry at once: a leaf, or a link to a shadow that exists.
   mutating func renew(
-    _ place: MachineAddress, _ store: TableStore, _ key: ShadowPage.Key, _ cpu: borrowing VirtualCPU,
-    _ machine: inout MachineState
+    _ place: MachineAddress, _ index: Int, _ cpu: borrowing VirtualCPU, _ machine: inout MachineState
   ) {
-    let level = key.level
     machine.countExamined()
-    let guest = PageTableEntry<PhysicalSpace>(machine.guestWord(store.address))
+    guard let key = pages[place.page]?.key, let guest = key.guestEntry(index, cpu.guestControls, &machine) else {
+      return
+    }
+    let level = key.level
     if level == 1 {
       if makeAhead(guest, key.role, at: place, cpu, &machine) { machine.counters.prefetched += 1 }
       return
     }
     guard guest.pointsToTable(level: level), guest.isAccessed,
       guest.reservedBits(level: level, under: cpu.guestControls) == 0,
-      let below = frames[.table(guest.frame, level: level - 1, role: key.role)], !leadsToGuarded(place, machine)
+      let below = key.below(index, guest.frame).flatMap({ frames[$0] }), !leadsToGuarded(place, machine)
     else { return }
     let flags = key.role.grants(guest, isLeaf: false)
     pages[below]?.parents.append(place)

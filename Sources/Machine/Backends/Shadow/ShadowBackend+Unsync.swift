@@ -20,7 +20,7 @@ extension ShadowBackend {
     unsynced = []
     for page in tables {
       watch(page, &cpu, &machine)
-      for index in 0..<512 { resync(page, index, &machine) }
+      for index in 0..<512 { resync(page, index, cpu.guestControls, &machine) }
       machine.counters.shadowPagesResynced += 1
     }
   }
@@ -30,22 +30,25 @@ extension ShadowBackend {
     of address: VirtualAddress, _ cpu: borrowing VirtualCPU, _ machine: inout MachineState
   ) {
     guard !unsynced.isEmpty, address.isCanonical(levels: cpu.registers.levels) else { return }
-    for page in unsynced { resync(page, Int(address.tableIndex(level: 1)), &machine) }
+    for page in unsynced { resync(page, Int(address.tableIndex(level: 1)), cpu.guestControls, &machine) }
   }
 
-  private mutating func resync(_ page: PPN, _ index: Int, _ machine: inout MachineState) {
-    for role in roles { resync(page, role, index, &machine) }
+  private mutating func resync(
+    _ page: PPN, _ index: Int, _ controls: PagingControls, _ machine: inout MachineState
+  ) {
+    for (key, frame) in shadows(of: page) where key.level == 1 { resync(key, frame, index, controls, &machine) }
   }
 
-  private mutating func resync(_ page: PPN, _ role: ShadowRole, _ index: Int, _ machine: inout MachineState) {
-    guard let frame = frames[.table(page, level: 1, role: role)] else { return }
+  private mutating func resync(
+    _ key: ShadowPage.Key, _ frame: MPN, _ index: Int, _ controls: PagingControls, _ machine: inout MachineState
+  ) {
     let place = frame.entryAddress(index: index)
     let entry = PageTableEntry<MachineSpace>(machine.memory.read(place))
     guard entry.isPresent else { return }
     machine.countExamined()
-    let guest = PageTableEntry<PhysicalSpace>(machine.guestWord(page.entryAddress(index: index)))
+    guard let guest = key.guestEntry(index, controls, &machine) else { return }
     let granted = PageTableEntry<MachineSpace>(
-      role.grants(guest, isLeaf: true, isForStores: entry.contains(ShadowMark.turned)).rawValue)
+      key.role.grants(guest, isLeaf: true, isForStores: entry.contains(ShadowMark.turned)).rawValue)
     let isSame =
       guest.isPresent && guest.isAccessed && machine.physmap.physical(entry.frame) == guest.frame
       && granted.isUser == entry.isUser && granted.isNoExecute == entry.isNoExecute

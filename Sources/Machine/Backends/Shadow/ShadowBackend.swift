@@ -19,8 +19,10 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   var lostLeaves = PageMap<UInt64>()
   /// The same of larger leaves, for each 2 MiB.
   var lostLarge = PageMap<UInt64>()
-  /// The root of each CPU.
-  var roots: [Int: ShadowPage.Key] = [:]
+  /// What the top-level shadows of each CPU stand for; with PAE paging, up to four.
+  var roots: [Int: [ShadowPage.Key]] = [:]
+  /// Parts of the guest's tables that there are shadows of.
+  var parts: [TablePart] = [.longMode]
   /// Frames of dropped shadows, with the flush clock then: hardware may still walk through them until it is flushed.
   var retired: [(frame: MPN, clock: UInt64)] = []
   /// Counts the splinters that were taken out of the tables; a CPU may have translations of their parts cached until it
@@ -50,9 +52,15 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
 
   mutating func setRoot(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     resyncAll(&cpu, &machine)
+    if cpu.hardwareControls.levels == 3 {
+      // The first use of each pointer finds its table.
+      roots[cpu.index] = []
+      cpu.pointers = InlineArray(repeating: 0)
+      return
+    }
     let key = ShadowPage.Key.table(
       cpu.registers.root, level: cpu.registers.levels, role: role(of: cpu, machine))
-    roots[cpu.index] = key
+    roots[cpu.index] = [key]
     cpu.root = shadow(key, &cpu, &machine)
     guardRoot(key, &cpu, &machine)
   }
@@ -65,9 +73,11 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
 
   mutating func changed(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     for (key, frame) in shadows(of: store.address.page) {
-      let place = MachineAddress(frame.address.raw | store.address.offset)
-      drop(place, level: key.level, &machine)
-      if design.onStore == .update { renew(place, store, key, cpu, &machine) }
+      for index in key.part.indices(of: store, level: key.level) {
+        let place = frame.entryAddress(index: index)
+        drop(place, level: key.level, &machine)
+        if design.onStore == .update { renew(place, index, cpu, &machine) }
+      }
     }
     if showsNoTable(store) { recycle(store.address.page, &machine) }
   }
@@ -98,16 +108,19 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
     resyncAll(&cpu, &machine)
     cpu.setHardwareControls(machine.hypervisorControls(for: cpu.registers))
     changeRole(&cpu, &machine)
-    // NX is a reserved bit without NXE: entries that have it are present with it, and not without.
-    if old.hasNoExecute != cpu.registers.hasNoExecute {
+    let new = cpu.registers
+    // NX is a reserved bit without NXE: entries that have it are present with it, and not without. Bit 7 of a 4-byte entry
+    // means a page with PSE alone.
+    if old.hasNoExecute != new.hasNoExecute || (old.cr4 ^ new.cr4) & CR4.pse != 0 {
       for frame in pages.keys.sorted(by: { $0.raw < $1.raw }) { dropEntries(of: frame, &machine) }
       machine.flushAllCPUs(&cpu)
     }
+    if old.mode != new.mode || new.reloadsPointers(after: old) { setRoot(&cpu, &machine) }
   }
 
   /// CR0.WP, CR4.SMEP or CR4.SMAP may have changed what the CPU's shadows have to be made for.
   private mutating func changeRole(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
-    let old = roots[cpu.index]?.role ?? .plain
+    let old = roots[cpu.index]?.first?.role ?? .plain
     guard role(of: cpu, machine) != old else { return }
     setRoot(&cpu, &machine)
     // The TLB may hold entries that were turned, and grant the supervisor what it may do no longer.
@@ -148,15 +161,26 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   private func isSplintered(
     _ address: VirtualAddress, _ cpu: borrowing VirtualCPU, _ machine: borrowing MachineState
   ) -> Bool {
-    let levels = cpu.registers.levels
+    // Any table of level 2 may be the root of some gigabyte with PAE paging.
+    let levels = cpu.registers.levels < 4 ? 2 : cpu.registers.levels
     for shadow in pages.values where shadow.key.level == levels {
-      var table = shadow.frame
-      for level in (2...levels).reversed() {
-        let entry = PageTableEntry<MachineSpace>(machine.memory.read(table.entryAddress(address, level: level)))
-        if !entry.isPresent || entry.isLeaf(level: level) { break }
-        if entry.contains(ShadowMark.fracture) { return true }
-        table = entry.frame
-      }
+      if isSplintered(address, shadow, machine) { return true }
+      // The other half of a page of 4 MiB.
+      guard cpu.guestControls.hasNarrowEntries else { continue }
+      if isSplintered(VirtualAddress(address.raw ^ 0x20_0000), shadow, machine) { return true }
+    }
+    return false
+  }
+
+  private func isSplintered(
+    _ address: VirtualAddress, _ root: ShadowPage, _ machine: borrowing MachineState
+  ) -> Bool {
+    var table = root.frame
+    for level in (2...root.key.level).reversed() {
+      let entry = PageTableEntry<MachineSpace>(machine.memory.read(table.entryAddress(address, level: level)))
+      if !entry.isPresent || entry.isLeaf(level: level) { return false }
+      if entry.contains(ShadowMark.fracture) { return true }
+      table = entry.frame
     }
     return false
   }

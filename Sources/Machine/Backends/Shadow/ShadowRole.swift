@@ -30,9 +30,12 @@ enum ShadowRole: UInt8, CaseIterable {
 
 extension MachineState {
   /// Whether read-only entries may be turned into the supervisor's for a CPU. Not with SMAP in force: a load of the
-  /// supervisor's from what the hardware takes for its own page would pass. Nor with SMEP but without NX.
+  /// supervisor's from what the hardware takes for its own page would pass. Nor with SMEP but without NX. Nor outside of
+  /// long mode, where an entry has no bit left for the mark.
   func turnsEntries(_ cpu: borrowing VirtualCPU) -> Bool {
-    guard settings.shadow.turnsEntries, !cpu.registers.isWriteProtected else { return false }
+    guard settings.shadow.turnsEntries, !cpu.registers.isWriteProtected, cpu.registers.mode.levels >= 4 else {
+      return false
+    }
     return !cpu.guestControls.hasSMAP && (!cpu.registers.hasSMEP || cpu.registers.hasNoExecute)
   }
 }
@@ -49,8 +52,10 @@ extension ShadowBackend {
     var found: [(key: ShadowPage.Key, frame: MPN)] = []
     for level in 1...5 where levels >> UInt8(level) & 1 != 0 {
       for role in roles {
-        let key = ShadowPage.Key.table(page, level: level, role: role)
-        if let frame = frames[key] { found.append((key, frame)) }
+        for part in parts {
+          let key = ShadowPage.Key.table(page, level: level, role: role, part: part)
+          if let frame = frames[key] { found.append((key, frame)) }
+        }
       }
     }
     return found

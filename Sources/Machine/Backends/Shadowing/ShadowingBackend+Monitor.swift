@@ -44,9 +44,13 @@ extension ShadowingBackend where Self: ~Copyable {
 extension MachineState {
   /// Whether the hardware, on its way down from the CPU's root, finds an entry for any part of the guarded range.
   func mapsGuardedRange(_ cpu: borrowing VirtualCPU) -> Bool {
-    guard let range = guardedRange else { return false }
-    var table = cpu.root
-    for level in stride(from: cpu.hardwareControls.levels, to: range.level, by: -1) {
+    guard let range = guardedRange, cpu.hasStarted else { return false }
+    let isPAE = cpu.hardwareControls.levels == 3
+    if isPAE && (range.first.raw >> 20 != 0 || range.level > 3) { return false }
+    if isPAE && range.level == 3 { return range.indices(level: 3).contains { cpu.pointers[$0] & 1 == 1 } }
+    guard let top = cpu.top(range.first.address) else { return false }
+    var table = top.table
+    for level in stride(from: top.level, to: range.level, by: -1) {
       let entry = PageTableEntry<MachineSpace>(memory.read(table.entryAddress(range.first.address, level: level)))
       guard entry.isPresent else { return false }
       if entry.isLeaf(level: level) { return true }

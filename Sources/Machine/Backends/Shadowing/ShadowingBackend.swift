@@ -46,8 +46,9 @@ enum ShadowMark {
   static var readOnlyForTrace: EntryFlags { .software1 }
   /// Leads to, or is, a 4 KiB part of a larger page of the guest's.
   static var fracture: EntryFlags { .software2 }
-  /// Made ahead; A tells whether the hardware has used it.
-  static var prefetched: EntryFlags { EntryFlags(rawValue: 1 << 52) }
+  /// Made ahead; A tells whether the hardware has used it. In a level-1 entry of a shadow, where no fracture is marked:
+  /// PAE paging leaves no other bits to software.
+  static var prefetched: EntryFlags { .software2 }
   /// Stands for a read-only entry of the user's, but lets the supervisor store, for CR0.WP is clear, and no user in.
   static var turned: EntryFlags { EntryFlags(rawValue: 1 << 53) }
 }
@@ -74,7 +75,7 @@ extension ShadowingBackend where Self: ~Copyable {
     case .translated(let found): walk = found
     }
     let wasAccessed = walk.leaf.isAccessed
-    machine.setAccessed(&walk, fault.address, for: access)
+    machine.setAccessed(&walk, fault.address, for: access, cpu)
     if guards(walk, fault.address, cpu, machine) { return resolveGuarded(walk, fault, &cpu, &machine) }
     // Device memory is never mapped. A store that only CR0.WP = 0 lets pass needs an entry that is turned for it.
     let protection = machine.traces.protection(of: walk.page)
@@ -168,10 +169,16 @@ private struct Cause {
 
 extension MachineState {
   /// What the hardware's walk obeys in the hypervisor's tables: the guest's SMEP, SMAP, PGE and levels, but read-only
-  /// holds for supervisor stores too (WP), and frames may lie anywhere.
+  /// holds for supervisor stores too (WP), and frames may lie anywhere. A guest outside of long mode runs on tables of PAE
+  /// paging, whatever its own are; without paging, nothing of its registers restricts it.
   func hypervisorControls(for registers: ControlRegisters) -> PagingControls {
     var host = registers
     host.cr0 |= CR0.writeProtect
+    if registers.mode.levels < 4 {
+      host.cr0 |= CR0.paging
+      host.cr4 |= CR4.pae
+      if registers.mode == .off { host.cr4 &= ~(CR4.smep | CR4.smap) }
+    }
     var controls = PagingControls(
       host, maxPhysicalAddressBits: 52, hasHugePages: true, alignmentCheckFlag: settings.guestAlignmentCheck)
     controls.reportsFetch = true
@@ -183,8 +190,9 @@ extension MachineState {
   fileprivate func cause(
     of fault: HardwareFault, _ wasAccessed: Bool, _ needsTurning: Bool, _ cpu: borrowing VirtualCPU
   ) -> Cause {
-    var table = cpu.root
-    for level in (1...cpu.registers.levels).reversed() {
+    guard let top = cpu.top(fault.address) else { return Cause(.fill, \.causeTable) }
+    var table = top.table
+    for level in (1...top.level).reversed() {
       let entry = PageTableEntry<MachineSpace>(memory.read(table.entryAddress(fault.address, level: level)))
       if !entry.isPresent && level > 1 { return Cause(.fill, \.causeTable) }
       if !entry.isPresent { return wasAccessed ? Cause(.fill, \.causeLeaf) : Cause(.fill, \.causeAccessed) }

@@ -36,7 +36,7 @@ extension SoftwareTLBBackend {
     case .translated(var walk):
       machine.counters.cycles.walk += machine.description.costs.refill
       enterGuest(&machine)
-      machine.setAccessed(&walk, address, for: access)
+      machine.setAccessed(&walk, address, for: access, cpu)
       write(address.page.raw, &cpu, &machine, isRefill: false)
       return nil
     }

@@ -22,7 +22,18 @@ struct SoftwareTLBBackend: Backend, ~Copyable {
     virtual = SoftwareTLB(geometry, wired: geometry.wired, seed: SoftwareTLB.guestSeed)
   }
 
-  mutating func start(_ cpu: inout VirtualCPU, _ machine: inout MachineState, isFirst: Bool) { machine.notePeaks() }
+  mutating func start(_ cpu: inout VirtualCPU, _ machine: inout MachineState, isFirst: Bool) throws(ReplayError) {
+    try checkLevels(cpu, machine)
+    machine.notePeaks()
+  }
+
+  /// The kernel's tables are those that its x86 self would have: of long mode.
+  private func checkLevels(_ cpu: borrowing VirtualCPU, _ machine: borrowing MachineState) throws(ReplayError) {
+    guard cpu.registers.mode.levels < 4 else { return }
+    throw ReplayError(
+      operation: machine.operation,
+      message: "a TLB that software fills with a guest outside of long mode, expected CR0.PG and EFER.LME set")
+  }
 
   /// The processor's TLB has no entry that allows an access: its exceptions, until one of them goes to the kernel as a page
   /// fault or the TLB has what is needed.
@@ -70,7 +81,9 @@ struct SoftwareTLBBackend: Backend, ~Copyable {
 
   mutating func loadedControls(
     _ old: ControlRegisters, _ cpu: inout VirtualCPU, _ machine: inout MachineState
-  ) {}
+  ) throws(ReplayError) {
+    try checkLevels(cpu, machine)
+  }
 
   /// Linux, `local_flush_tlb_page`: TLBP, and TLBWI of an entry that matches nothing if there is one.
   mutating func invalidated(_ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
