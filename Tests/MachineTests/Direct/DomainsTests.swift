@@ -84,6 +84,21 @@ final class DomainsTests: XCTestCase {
     second.at(host) { XCTAssertEqual($0.call(.memory(.currentReservation)).value, 20) }
   }
 
+  /// The same where the former owner is the one that runs.
+  func testOwnFrameIsFlushedWhenAnotherGetsIt() {
+    var attack = Attack()
+    attack.backend.xen.frames.reserve = 0
+    XCTAssertNil(attack.reach(VirtualAddress(0), .store))
+    let frame = attack.frames[5]
+    let update = Hypercall.MMUUpdates(requests: [(pointer: attack.frames[1].address.raw, value: 0 as UInt64)])
+    XCTAssertEqual(attack.call(.mmuUpdate(update)).value, 0)
+    XCTAssertEqual(attack.call(.memory(.decrease([frame], order: 0))).value, 1)
+    XCTAssertEqual(attack.cached, [frame], "free, but not yet another's")
+    let got = attack.call(.memory(.increase(count: 1, order: 0)), from: DomainID(8))
+    XCTAssertEqual(got.frames, [frame])
+    XCTAssertEqual(attack.cached, [])
+  }
+
   /// The port's extra tables are beside what the domain may have.
   func testExtraTablesLeaveTheReservationAsItIs() {
     let host = XenHost()
