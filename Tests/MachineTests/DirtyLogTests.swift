@@ -160,6 +160,14 @@ final class DirtyLogTests: XCTestCase {
     }
   }
 
+  /// Pages that the guest may store to already are protected when logging begins.
+  func testLoggingBeginsLater() throws {
+    for mode in [Mode.nested, .shadow, .emulatedTLB] {
+      let outcome = try run(program, mode, log("write-protect", ["dirty-log.start": "8"]))
+      XCTAssertEqual(outcome.rounds.map(\.pages), [[0x201, 0x202], [], [0x200]], "\(mode)")
+    }
+  }
+
   func testARoundIsAnEvent() throws {
     let events = try run(program, .nested, log("write-protect")).events.filter { $0.cause == "dirty-log" }
     XCTAssertEqual(events.map(\.operation), [8, 16, 24, 25])
