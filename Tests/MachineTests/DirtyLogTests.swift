@@ -168,6 +168,19 @@ final class DirtyLogTests: XCTestCase {
     }
   }
 
+  /// The pointers of PAE paging are in registers: with the tables gone they must be loaded again.
+  func testAStoreInEachRoundUnderPAE() throws {
+    var guest = Guest(levels: 3)
+    guest.append(.ram, 8 << 20)
+    guest.map(0x11000, to: 0x20_1000, clean)
+    guest.boot()
+    while guest.next < 32 { guest.write(0x11000) }
+    for mode in [Mode.nested, .shadow, .emulatedTLB] {
+      let rounds = try run(guest, mode, log("write-protect")).rounds
+      XCTAssertEqual(rounds.map { $0.pages.contains(0x201) }, [true, true, true, true], "\(mode)")
+    }
+  }
+
   func testARoundIsAnEvent() throws {
     let events = try run(program, .nested, log("write-protect")).events.filter { $0.cause == "dirty-log" }
     XCTAssertEqual(events.map(\.operation), [8, 16, 24, 25])

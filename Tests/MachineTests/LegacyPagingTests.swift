@@ -171,6 +171,27 @@ final class LegacyPagingTests: XCTestCase {
     }
   }
 
+  /// The same for a global page of the address space before, of which the TLB has the other half.
+  func testOneInvlpgDropsAGlobalLargePageOfAnotherRoot() throws {
+    for dropped in [0x4040_1000, 0x407f_f000] as [UInt64] {
+      let guest = guest(2, ram: 2 << 30) { guest in
+        guest.map(0x4040_0000, to: 0x40_0000, [.present, .writable, .user, .global], size: .large)
+        let other = guest.addRoot()
+        guest.map(0x4040_0000, to: 0x80_0000, size: .large, root: other)
+        guest.boot(cr4: CR4.pse | CR4.globalPages)
+        guest.read(dropped ^ 0x20_0000)
+        guest.cr3(other)
+        guest.invlpg(dropped)
+        guest.read(dropped ^ 0x20_0000)
+      }
+      for mode in modes {
+        let outcome = try guest.run(mode, on: .roomy)
+        XCTAssertEqual(outcome.divergences, [], "\(mode)")
+        XCTAssertEqual(outcome.counters.staleHits, 0, "\(mode) \(dropped)")
+      }
+    }
+  }
+
   /// PSE-36: bits 20…13 of the entry are address bits 39…32; natively the frame is the TLB's.
   func testPagesBeyondFourGigabytes() throws {
     let guest = guest(2, ram: 32 << 30) { guest in
