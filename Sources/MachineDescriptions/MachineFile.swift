@@ -7,6 +7,8 @@ public import Machine
 public struct MachineFile: Sendable {
   /// Where it came from: the name of a machine that ships with memlab, or a path.
   public let origin: String
+  /// What it says, before anything was set.
+  public let text: [UInt8]
   public private(set) var tree: JSONValue
 
   /// The machine of that name, or the file at that path if it has a slash or ends in `.json`.
@@ -35,6 +37,7 @@ public struct MachineFile: Sendable {
   /// The text of a machine file; it is decoded whole, so that what it lacks is known now.
   public init(text: [UInt8], origin: String) throws(MachineError) {
     self.origin = origin
+    self.text = text
     do {
       tree = try JSONDecoder().decode(JSONValue.self, from: Data(text))
     } catch {
@@ -83,7 +86,9 @@ public struct MachineFile: Sendable {
     let keys = Self.ordered(node.childKeys)
     if keys.isEmpty { return MachineError(.usage, "no key '\(key)': \(level) has no keys below it") }
     let place = passed.isEmpty ? "machine \(origin)" : level
-    return MachineError(.usage, "no key '\(key)': the keys of \(place) are \(keys.joined(separator: ", "))")
+    // A path that ends too early is no misspelling.
+    let problem = level == key ? "'\(key)' is a group of keys" : "no key '\(key)'"
+    return MachineError(.usage, "\(problem): the keys of \(place) are \(keys.joined(separator: ", "))")
   }
 }
 

@@ -63,6 +63,10 @@ extension SweepPlan {
     }
     let names = ["trace", "mode", "machine"] + axes.map(\.key)
     var exclusions: [Exclusion] = []
+    let own = [
+      "trace": Set(traces.map(\.name) + traces.map(\.path)), "mode": Set(modes.map(\.rawValue)),
+      "machine": Set(machines),
+    ]
     for element in elements {
       guard case .object(let members) = element, !members.isEmpty else {
         throw PlanError("exclude: expected objects that name something, found \(element.text)")
@@ -72,7 +76,13 @@ extension SweepPlan {
         guard names.contains(name) else {
           throw PlanError("exclude: '\(name)' is not in this plan; expected \(names.joined(separator: ", "))")
         }
-        exclusion[name] = Set(try Self.texts(values, "exclude: \(name)"))
+        let words = try Self.texts(values, "exclude: \(name)")
+        let there = own[name] ?? Set(axes.filter { $0.key == name }.flatMap(\.values))
+        if let word = words.first(where: { !there.contains($0) }) {
+          let list = there.sorted().joined(separator: ", ")
+          throw PlanError("exclude: \(name) \(word) is not in this plan; expected \(list)")
+        }
+        exclusion[name] = Set(words)
       }
       exclusions.append(exclusion)
     }

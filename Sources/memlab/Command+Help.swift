@@ -165,9 +165,10 @@ extension Command {
       """
     case .machines:
       """
-      memlab machines [NAME|FILE]
+      memlab machines [NAME|FILE] [--json]
 
-      Lists the machines for --machine. With a name: every figure with its key for --set and its source.
+      Lists the machines for --machine. With a name: every figure with its key for --set and its source, or with --json
+      the machine's file, to begin one of your own with.
 
       """
     case .help: Self.overview

@@ -35,7 +35,7 @@ struct CompareCommand {
 
   /// Replays, prints and returns the exit status.
   func run() throws(Failure) -> Int32 {
-    let file = try csv.map { path throws(Failure) in try OutputFile(path) }
+    let file = try csv.map { path throws(Failure) in try OutputFile(path, sparing: replays[0].traces) }
     var runs: [Run] = []
     for replay in replays { runs += try replay.outcomes().map(\.run) }
     let comparison = Comparison(runs)

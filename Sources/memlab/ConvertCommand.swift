@@ -33,6 +33,7 @@ struct ConvertCommand {
   }
 
   func run() throws(Failure) -> Int32 {
+    try OutputFile.check(output, isNoneOf: [input])
     let progress = Progress(passes: 1, isVisible: Progress.hasAudience && !OutputFile.isStandardOutput(output))
     do throws(TraceError) {
       try convert { progress.update(pass: 0, operations: $0, fraction: $1) }

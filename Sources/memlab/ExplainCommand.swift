@@ -14,7 +14,11 @@ struct ExplainCommand {
     for (index, name) in names.enumerated() {
       let found = try Self.exact(name)
       let texts = found.isEmpty ? Self.mentions(of: name) : found
-      if texts.isEmpty { throw .unknown("name", name, among: try Self.allNames()) }
+      if texts.isEmpty {
+        throw .unknown(
+          "name", name, among: try Self.allNames(),
+          listedBy: "columns are in the header of --csv, keys in `memlab modes` and `memlab machines NAME`")
+      }
       if index > 0 { try Output.print("\n") }
       try Output.print(texts.joined(separator: "\n"))
     }

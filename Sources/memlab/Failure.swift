@@ -40,11 +40,11 @@ struct Failure: Error {
     message = error.message
   }
 
-  /// Something that does not exist, with the name that was probably meant, or else all that there are.
-  static func unknown(_ what: String, _ name: String, among names: [String]) -> Failure {
-    let hint =
-      names.first { $0 == nearestName(to: name, among: names) }.map { "did you mean '\($0)'?" }
-      ?? "there are " + names.joined(separator: ", ")
+  /// Something that does not exist, with the name that was probably meant, or else all that there are. `place` tells
+  /// where they are listed, if they are too many for a line.
+  static func unknown(_ what: String, _ name: String, among names: [String], listedBy place: String? = nil) -> Failure {
+    let list = place ?? "there are " + names.joined(separator: ", ")
+    let hint = nearestName(to: name, among: names).map { "did you mean '\($0)'?" } ?? list
     return Failure(.usage, "no \(what) '\(name)'; \(hint)")
   }
 }

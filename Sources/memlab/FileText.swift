@@ -2,17 +2,20 @@ import Glibc
 
 /// Whole files of text.
 enum FileText {
+  /// A gibibyte: no table that people make is as long, and no computer lacks as much.
+  static var limit: Int { 1 << 30 }
+
   /// The bytes of a file.
-  static func bytes(_ path: String) throws(Failure) -> [UInt8] {
+  static func bytes(_ path: String, upTo limit: Int = limit) throws(Failure) -> [UInt8] {
     // SAFETY: the path lives through the call.
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw Failure(.noInput, "\(path): \(Output.reason(errno))") }
     defer { close(descriptor) }
-    return try bytes(of: descriptor, path)
+    return try bytes(of: descriptor, path, upTo: limit)
   }
 
   /// What an open file has from where it stands.
-  static func bytes(of descriptor: Int32, _ path: String) throws(Failure) -> [UInt8] {
+  static func bytes(of descriptor: Int32, _ path: String, upTo limit: Int = limit) throws(Failure) -> [UInt8] {
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
     while true {
@@ -22,6 +25,11 @@ enum FileText {
       if count < 0 && errno == EINTR { continue }
       if count < 0 { throw Failure(.noInput, "\(path): \(Output.reason(errno))") }
       bytes += chunk[..<count]
+      if bytes.count > limit {
+        throw Failure(.badData, "\(path): is longer than \(limit >> 20) MiB, expected a text of that at most")
+      }
+      // No text has zeroes: a device, or a trace, is told at once.
+      if bytes.count == count && chunk[..<count].contains(0) { throw Failure(.badData, "\(path): is no text") }
     }
   }
 

@@ -26,7 +26,14 @@ enum ListCommand {
   private static func group(of key: Settings.Key) -> String { String(key.name.prefix { $0 != "." }) }
 
   static func machines(_ words: [String]) throws(Failure) -> Int32 {
-    let name = try Arguments(words, options: []).operands(0...1, "the name of one machine").first
+    let arguments = try Arguments(words, options: [.flag("--json")])
+    let name = try arguments.operands(0...1, "the name of one machine").first
+    if arguments.has("--json") {
+      guard let name else { throw Failure(.usage, "--json needs the name of a machine") }
+      // What a machine of one's own can begin with.
+      try Output.print(String(decoding: try MachineFile.named(name).text, as: UTF8.self))
+      return 0
+    }
     let text = if let name { figures(try MachineFile.named(name)) } else { try list() }
     try Output.print(text)
     return 0
@@ -40,7 +47,8 @@ enum ListCommand {
       let mark = name == MachineFile.defaultName ? " (default)" : ""
       text += "  \(padded(name, to: width))  \(summary)\(mark)\n"
     }
-    return text + "\n`memlab machines NAME` shows every figure with its source; --machine takes a FILE.json too.\n"
+    return text + "\n`memlab machines NAME` shows every figure with its source; --machine takes a\n"
+      + "FILE.json too, for which `memlab machines NAME --json` is a beginning.\n"
   }
 
   /// Every figure, one source above all the figures that come from it.

@@ -33,7 +33,7 @@ struct MergeCommand {
       throw Failure(.badData, error.message)
     }
     try tell(merged.missing)
-    let file = try OutputFile(output)
+    let file = try OutputFile(output, sparing: inputs)
     try file.write(merged.text)
     try file.commit()
     return 0

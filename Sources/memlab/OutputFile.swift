@@ -12,8 +12,9 @@ final class OutputFile {
   private var descriptor: Int32
   private var buffer: [UInt8] = []
 
-  /// `-` and `/dev/stdout` are standard output.
-  init(_ path: String) throws(Failure) {
+  /// `-` and `/dev/stdout` are standard output. `inputs` are files that the command reads, which it must not replace.
+  init(_ path: String, sparing inputs: [String] = []) throws(Failure) {
+    try Self.check(path, isNoneOf: inputs)
     let isStandardOutput = Self.isStandardOutput(path)
     name = isStandardOutput ? "standard output" : path
     let target = Self.resolved(path)
@@ -41,6 +42,15 @@ final class OutputFile {
     if let partialPath, descriptor >= 0 { unsafe unlink(partialPath) }
   }
 
+  /// A file that a command would replace must not be one that it reads, by whatever name.
+  static func check(_ path: String, isNoneOf inputs: [String]) throws(Failure) {
+    guard !isStandardOutput(path), let own = status(of: path), own.st_mode & S_IFMT == S_IFREG else { return }
+    for input in inputs {
+      guard let other = status(of: input), other.st_ino == own.st_ino, other.st_dev == own.st_dev else { continue }
+      throw Failure(.usage, "\(path): is read by the same command, expected another file to write to")
+    }
+  }
+
   static func isStandardOutput(_ path: String) -> Bool { path == "-" || path == "/dev/stdout" || path == "/dev/fd/1" }
 
   func write(_ text: String) throws(Failure) {
@@ -66,10 +76,12 @@ final class OutputFile {
     buffer.removeAll(keepingCapacity: true)
   }
 
-  private static func mode(of path: String) -> mode_t? {
+  private static func mode(of path: String) -> mode_t? { status(of: path)?.st_mode }
+
+  private static func status(of path: String) -> stat? {
     var status = stat()
     // SAFETY: the path and the structure live through the call.
-    return unsafe stat(path, &status) == 0 ? status.st_mode : nil
+    return unsafe stat(path, &status) == 0 ? status : nil
   }
 
   /// The file behind a symbolic link, which is to stay one.

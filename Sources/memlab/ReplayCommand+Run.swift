@@ -5,7 +5,7 @@ import Synchronization
 extension ReplayCommand {
   /// Replays everything, writes the reports and returns the exit status.
   func run() throws(Failure) -> Int32 {
-    let csvFile = try csv.map { path throws(Failure) in try OutputFile(path) }
+    let csvFile = try csv.map { path throws(Failure) in try OutputFile(path, sparing: traces) }
     let outcomes = try outcomes()
     let runs = outcomes.map(\.run)
     for outcome in outcomes { try outcome.reports.commit() }

@@ -130,7 +130,10 @@ extension MachineFile {
       try set(key, to: value)
     } catch {
       let keys = Settings.keys.map(\.name) + figures.map(\.path)
-      guard !keys.contains(key), let meant = nearestName(to: key, among: keys) else { throw Failure(error) }
+      guard !keys.contains(key) else { throw Failure(error) }
+      guard let meant = nearestName(to: key, among: keys) else {
+        throw Failure(.usage, error.message + "; `memlab modes` lists those of the modes")
+      }
       throw Failure(.usage, error.message + "; did you mean '\(meant)'?")
     }
   }

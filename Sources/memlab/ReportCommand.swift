@@ -22,7 +22,7 @@ struct ReportCommand {
         throw Failure(.badData, "\(path): line \(error.line): \(error.message)")
       }
     }
-    let file = try OutputFile(output)
+    let file = try OutputFile(output, sparing: inputs)
     try file.write(ReportPage(tables, version: Command.version).html)
     try file.commit()
     return 0

@@ -32,7 +32,7 @@ struct ReuseCommand {
   }
 
   func run() throws(Failure) -> Int32 {
-    let file = try csv.map { path throws(Failure) in try OutputFile(path) }
+    let file = try csv.map { path throws(Failure) in try OutputFile(path, sparing: traces) }
     let progress = Progress(passes: traces.count, isVisible: Progress.hasAudience)
     defer { progress.finish() }
     var reports: [ReuseReport] = []

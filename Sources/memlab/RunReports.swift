@@ -13,7 +13,7 @@ struct RunReports: @unchecked Sendable {
     func create(_ path: String?) throws(Failure) -> OutputFile? {
       guard let path else { return nil }
       let parts = (command.traces.count > 1 ? [trace] : []) + (command.modes.count > 1 ? [mode.rawValue] : [])
-      return try OutputFile(TraceName.inserting(parts, into: path))
+      return try OutputFile(TraceName.inserting(parts, into: path), sparing: command.traces)
     }
     events = try create(command.events)
     series = try create(command.series)

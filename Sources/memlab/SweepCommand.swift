@@ -42,7 +42,7 @@ struct SweepCommand {
   }
 
   private static func plan(_ path: String) throws(Failure) -> SweepPlan {
-    let text = try FileText.bytes(path)
+    let text = try FileText.bytes(path, upTo: 16 << 20)
     do throws(PlanError) {
       return try SweepPlan(text: text)
     } catch {

@@ -57,7 +57,40 @@ final class BadInputTests: XCTestCase {
     try assertFails(["replay", "-", "-"], 64, "standard input can be read only once")
   }
 
+  /// A file that is read is never replaced, by whatever name it goes.
+  func testOutputsThatAreInputs() throws {
+    let folder = try TemporaryFolder()
+    let text = "memlab-trace 1\n# mine\nr 1000\n"
+    let trace = try folder.write(text, to: "own.txt")
+    let link = folder.path("link.txt")
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: trace)
+    for words in [
+      ["convert", trace, trace], ["convert", trace, link], ["replay", trace, "--csv", trace],
+      ["replay", trace, "--events", link], ["compare", trace, "--csv", trace], ["reuse", trace, "--csv", trace],
+    ] {
+      try assertFails(words, 64, "is read by the same command")
+    }
+    for words in [["report", trace, "-o", trace], ["merge", trace, "-o", trace]] {
+      let result = try Program.run(words)
+      XCTAssertNotEqual(result.status, 0, "\(words)")
+    }
+    XCTAssertEqual(try String(contentsOfFile: trace, encoding: .utf8), text)
+  }
+
+  /// What never ends is no table and no plan.
+  func testEndlessInput() throws {
+    for words in [
+      ["report", "/dev/zero", "-o", "/dev/null"], ["merge", "/dev/zero", "-o", "/dev/null"],
+      ["sweep", "/dev/zero", "-o", "/dev/null"],
+    ] {
+      try assertFails(words, 65, "/dev/zero: is no text")
+    }
+  }
+
   func testSettings() throws {
+    try assertFails(["replay", "t", "--set", "tlb=5"], 64, "'tlb' is a group of keys: the keys of tlb are l1d, l1i")
+    try assertFails(["replay", "t", "--set", "foo=1"], 64, "`memlab modes` lists those of the modes")
+    try assertFails(["explain", "frobnicate"], 64, "no name 'frobnicate'; columns are in the header of --csv")
     try assertFails(["replay", "t", "--set", "maxphyaddr"], 64, "expected KEY=VALUE")
     try assertFails(["replay", "t", "--set", "maxphyaddr=99"], 64, "maxphyaddr is 99, expected 32 to 52")
     try assertFails(["replay", "t", "--set", "tlb.l9.4K.ways=1"], 64, "the keys of tlb are l1d, l1i, l2")

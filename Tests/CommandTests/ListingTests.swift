@@ -41,6 +41,7 @@ final class ListingTests: XCTestCase {
   func testMachines() throws {
     let text = try output(["machines"])
     for machine in ["skylake", "icelake", "textbook"] { XCTAssertTrue(text.contains("  \(machine) "), machine) }
+    XCTAssertTrue(try output(["machines", "textbook", "--json"]).hasPrefix("{\n  \"name\": \"textbook\","))
     let figures = try output(["machines", "skylake"])
     XCTAssertTrue(figures.contains("\n  maxphyaddr=46\n"))
     XCTAssertTrue(figures.contains("\n  tlb.l2.4K+2M.entries=1536\n"))

@@ -20,6 +20,8 @@ extension Definitions {
     Definition(
       "guest_cr3_loads", "loads", "CR3 loads of the guest, its context switches above all.", term: "context switch"),
     Definition("guest_invlpgs", "instructions", "INVLPG instructions of the guest.", term: "TLB invalidation"),
+    Definition("itlb_l1_misses", "translations", "Look-ups for fetches that the first level did not answer."),
+    Definition("dtlb_l1_misses", "translations", "Look-ups for loads and stores that the first level did not answer."),
   ]
 
   /// The hardware's page walks.

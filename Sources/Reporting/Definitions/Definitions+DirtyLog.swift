@@ -1,7 +1,7 @@
 import Machine
 
 extension Definitions {
-  /// The dirty log, and what the hypervisor does to the nested table.
+  /// The dirty log.
   static let dirtyLog: [Definition] = [
     Definition("dirty_log_rounds", "rounds", "Rounds of dirty logging that were harvested.", in: logging),
     Definition(
@@ -26,6 +26,10 @@ extension Definitions {
       "dirty_log_cycles", "cycles",
       "Estimated cycles of the dirty log: its exits and its harvests. They are among cycles_virtualization.",
       in: logging),
+  ]
+
+  /// What the hypervisor does to the nested table, and to what is cached of it.
+  static let nestedTable: [Definition] = [
     Definition(
       "nested_split", "tables", "Large pages of the nested table that were split, a table each.", in: [.nested],
       term: "large page splitting"),

@@ -1,10 +1,8 @@
 import Machine
 
 extension Definitions {
-  /// The first level's misses by kind, and machines whose TLB software fills.
+  /// Machines whose TLB software fills.
   static let softwareTLB: [Definition] = [
-    Definition("itlb_l1_misses", "translations", "Look-ups for fetches that the first level did not answer."),
-    Definition("dtlb_l1_misses", "translations", "Look-ups for loads and stores that the first level did not answer."),
     Definition(
       "tlb_refills", "exceptions",
       "On machines whose TLB software fills: exceptions that the guest's kernel got because no entry matched.",

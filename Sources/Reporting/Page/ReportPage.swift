@@ -62,11 +62,29 @@ public struct ReportPage: Sendable {
     return values.filter { seen.insert($0).inserted }
   }
 
+  /// The columns that elements of the page refer to. In one pass, for a page of a long sweep has megabytes.
+  static func mentioned(in body: String) -> Set<String> {
+    let (bytes, mark) = (Array(body.utf8), Array(" data-d=\"".utf8))
+    var columns: Set<String> = []
+    var position = 0
+    while position + mark.count < bytes.count {
+      guard bytes[position] == mark[0], bytes[position..<position + mark.count].elementsEqual(mark) else {
+        position += 1
+        continue
+      }
+      position += mark.count
+      let end = bytes[position...].firstIndex(of: UInt8(ascii: "\"")) ?? bytes.count
+      columns.insert(String(decoding: bytes[position..<end], as: UTF8.self))
+      position = end
+    }
+    return columns
+  }
+
   /// The definitions of every column that the page mentions.
   private func glossary(_ body: String) -> String {
     var text = "<section id=\"definitions\">\n<h2>Definitions</h2>\n<dl>\n"
-    for definition in Definitions.all + Definitions.derived
-    where body.contains("data-d=\"\(definition.column)\"") {
+    let mentioned = Self.mentioned(in: body)
+    for definition in Definitions.all + Definitions.derived where mentioned.contains(definition.column) {
       text += "<div id=\"def-\(definition.column)\"><dt>\(definition.column)"
       if !definition.isText { text += " <span class=\"unit\">\(HTML.escaped(definition.unit))</span>" }
       text += "</dt><dd>\(HTML.escaped(definition.meaning))"

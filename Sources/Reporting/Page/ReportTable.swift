@@ -16,9 +16,10 @@ public struct ReportTable: Sendable {
   /// - Throws: if the text is no table, or neither runs nor a series.
   public init(name: String, text: String) throws(CSV.ReadingError) {
     self.name = name.split(separator: "/").last.map(String.init) ?? name
-    var records = try CSV.records(text)
-    guard let columns = records.first else { throw CSV.ReadingError(line: 1, message: "is empty") }
-    records.removeFirst()
+    // The header alone first: what is no table of memlab's is not to be told how many fields it lacks.
+    guard let columns = try CSV.records(String(text.prefix { !$0.isNewline })).first else {
+      throw CSV.ReadingError(line: 1, message: "is empty")
+    }
     if columns.first == "first_operation" {
       kind = .series
     } else if columns.contains("trace") && columns.contains("mode") {
@@ -28,7 +29,7 @@ public struct ReportTable: Sendable {
         line: 1, message: "neither rows of runs (columns trace, mode) nor a series (first column first_operation)")
     }
     self.columns = columns
-    rows = records
+    rows = Array(try CSV.records(text).dropFirst())
     for (index, row) in rows.enumerated() {
       for (column, field) in zip(columns, row) where Self.isNumber(column) {
         if !field.isEmpty && UInt64(field) == nil {
