@@ -42,6 +42,9 @@ final class HostileDomainTests: XCTestCase {
     XCTAssertGreaterThan(updates.tried - updates.refused, updates.tried / 10)
     XCTAssertGreaterThan(updates.refused, updates.tried / 10)
     XCTAssertGreaterThan(attack.machine.flushClock, 20)
+    XCTAssertGreaterThan(attack.machine.counters.grantMaps, 20)
+    XCTAssertGreaterThan(attack.machine.counters.grantUnmaps, 5)
+    XCTAssertGreaterThan(attack.machine.counters.grantCopies, 10)
   }
 
   /// XSA-242, 299 and 310: interrupted at every entry that there is, then destroyed: all counts are 0.

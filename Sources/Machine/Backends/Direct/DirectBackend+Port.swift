@@ -186,6 +186,8 @@ extension DirectBackend {
     let entry = PageTableEntry<MachineSpace>(queue.value(at: place) ?? machine.memory.read(place))
     if let table = port.splits[place] { return joined(table, level: level, machine) }
     guard entry.isPresent, let page = xen.physical(entry.frame, machine) else { return entry.raw }
+    // Another's frame, by its grant, has no page of the guest's.
+    if let owner = xen.frames.owner(of: entry.frame, machine), owner != machine.domain { return entry.raw }
     let flags = entry.raw & ~0xf_ffff_ffff_f000
     let withheld = level == 1 && port.isWithheld(place) ? EntryFlags.writable.rawValue : 0
     return page.address.raw | flags | withheld
