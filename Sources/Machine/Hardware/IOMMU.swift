@@ -14,7 +14,7 @@ struct IOMMU: ~Copyable {
   }
 
   /// One leaf of a table.
-  struct Entry: BitwiseCopyable {
+  struct Entry {
     var frame: MPN
     var access: Access
   }

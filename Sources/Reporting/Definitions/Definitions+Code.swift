@@ -36,7 +36,7 @@ extension Definitions {
     ("grant_", "Sources/Machine/Backends/Direct/Grants"),
     ("dma_", "Sources/Machine/Hardware/IOMMU.swift"),
     ("iotlb_", "Sources/Machine/Hardware/IOMMU.swift"),
-    ("iommu_", "Sources/Machine/Hardware/IOMMU.swift"),
+    ("iommu_", "Sources/Machine/Backends/Direct/FrameTable+Devices.swift"),
     ("mmu_", "Sources/Machine/Backends/Direct/DirectBackend+Hypercalls.swift"),
     ("guest_", "Sources/Machine/Guest/Kernel"),
     ("guest_pte_writes", "Sources/Machine/Hardware/Processor+Tables.swift"),

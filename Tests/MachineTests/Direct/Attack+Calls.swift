@@ -30,7 +30,7 @@ extension Attack {
   }
 
   func randomCall(_ dice: inout SplitMix64, isNested: Bool) -> Hypercall {
-    switch dice.below(14) {
+    switch dice.below(16) {
     case 0...3:
       var updates = Hypercall.MMUUpdates(requests: [])
       for _ in 0...dice.below(4) {
@@ -56,7 +56,7 @@ extension Attack {
       }
       return .mmuExtended(calls, pages: randomDomain(&dice))
     case 9, 10: return .memory(randomMemoryCall(&dice))
-    case 11, 12: return .grant(randomGrantCall(&dice))
+    case 11...14: return .grant(randomGrantCall(&dice))
     default:
       if isNested { return dice.oneIn(2) ? .iret : .multicall([]) }
       return .multicall((0...dice.below(3)).map { _ in randomCall(&dice, isNested: true) })

@@ -7,40 +7,47 @@ extension Attack {
   func randomGrantCall(_ dice: inout SplitMix64) -> GrantCall {
     switch dice.below(16) {
     case 0...2:
+      let other = dice.oneIn(8) ? randomGranter(&dice) : dice.pick(granters)
       return .grantAccess(
-        reference: randomReference(&dice), to: randomGranter(&dice), frame: MPN(randomFrame(&dice)),
+        reference: randomReference(for: other, &dice), to: other, frame: MPN(randomFrame(&dice)),
         isReadOnly: dice.oneIn(3))
-    case 3: return .endAccess(reference: randomReference(&dice))
+    case 3: return .endAccess(reference: randomReference(for: dice.pick(granters), &dice))
     case 4...8: return .map((0...dice.below(2)).map { _ in randomMap(&dice) })
     case 9...11: return .unmap((0...dice.below(2)).map { _ in randomUnmap(&dice) })
     case 12, 13: return .copy([randomCopy(&dice)])
     // The frames of its own table, which it then knows of, and stores to.
     case 14: return dice.oneIn(2) ? .setUp(frames: 1 + dice.below(2), pages: []) : .statusFrames(1, pages: [])
-    default: return .setVersion(1 + dice.below(2))
+    default: return dice.oneIn(3) ? .setVersion(1 + dice.below(2)) : .querySize
     }
   }
 
-  private func randomReference(_ dice: inout SplitMix64) -> Int { dice.oneIn(12) ? dice.below(600) : dice.below(4) }
+  /// References 0 and 1 are the guest's most of the time, as its victim has it, the next two somebody else's.
+  private func randomReference(for domain: DomainID, _ dice: inout SplitMix64) -> Int {
+    if dice.oneIn(12) { return dice.below(600) }
+    return dice.oneIn(6) ? dice.below(4) : dice.below(2) + (domain == .guest ? 0 : 2)
+  }
 
   private func randomGranter(_ dice: inout SplitMix64) -> DomainID {
-    dice.oneIn(12) ? DomainID(9) : dice.pick([.guest, DomainID(1), DomainID(8)])
+    dice.oneIn(12) ? dice.pick([.guest, DomainID(1), DomainID(8), DomainID(9)]) : dice.pick(granters)
   }
 
   /// A place in one of its tables most of the time, else what it would map.
   private func randomAddress(_ flags: GrantMapFlags, _ dice: inout SplitMix64) -> UInt64 {
     guard flags.contains(.containsEntry) else { return randomAddress(&dice).raw }
-    let frame = dice.oneIn(3) ? randomFrame(&dice) : frames[1].raw
+    let table = self.frames.prefix(10).first { backend.xen.frames[$0].isTable && backend.xen.frames[$0].kind == .l1 }
+    let frame = dice.oneIn(6) ? randomFrame(&dice) : (table ?? self.frames[1]).raw
     return frame << 12 | UInt64(dice.below(6) * 8) | (dice.oneIn(12) ? UInt64(dice.below(8)) : 0)
   }
 
   private func randomMap(_ dice: inout SplitMix64) -> GrantCall.Map {
-    var flags: GrantMapFlags = dice.oneIn(4) ? .device : .host
+    var flags: GrantMapFlags = dice.oneIn(3) ? .device : .host
     if dice.oneIn(6) { flags = [.device, .host] }
     if dice.oneIn(2) { flags.insert(.readOnly) }
     if !dice.oneIn(4) { flags.insert(.application) }
-    if dice.oneIn(2) { flags.insert(.containsEntry) }
+    if !dice.oneIn(4) { flags.insert(.containsEntry) }
     return GrantCall.Map(
-      granter: randomGranter(&dice), reference: randomReference(&dice), address: randomAddress(flags, &dice),
+      granter: randomGranter(&dice), reference: randomReference(for: machine.domain, &dice),
+      address: randomAddress(flags, &dice),
       flags: flags)
   }
 
@@ -60,6 +67,6 @@ extension Attack {
   private func randomOperand(_ dice: inout SplitMix64) -> GrantCall.Copy.Operand {
     let offset = dice.oneIn(3) ? UInt64(dice.below(4096)) : 0
     if dice.oneIn(2) { return .own(MachineAddress(randomFrame(&dice) << 12 | offset)) }
-    return .grant(randomGranter(&dice), reference: randomReference(&dice), offset: offset)
+    return .grant(randomGranter(&dice), reference: randomReference(for: machine.domain, &dice), offset: offset)
   }
 }

@@ -14,12 +14,16 @@ struct Attack: ~Copyable {
   /// What it has mapped by grants of others, to be unmapped.
   private(set) var granted: [GrantCall.Unmap] = []
 
+  /// Who may have granted something.
+  private(set) var granters: [DomainID] = [.guest, DomainID(1)]
+
   static var ownPages: UInt64 { 20 }
   private static let mark: UInt64 = 0x1337_1337_1337_1337
 
   init() {
     self.init(.guest, on: nil)
     buildVictim()
+    granters = [.guest, victim]
     frames += victims
   }
 
@@ -40,6 +44,12 @@ struct Attack: ~Copyable {
     frames += [machine.physmap.machine(PPN(Self.ownPages + 3)), machine.physmap.allocateFrame(), MPN(0xff_ffff_ffff)]
     buildAttacker()
     host?.takeBack(&backend, &machine)
+  }
+
+  /// It has devices of its own, which it lets loose on any page of the machine.
+  mutating func takeDevices() {
+    let runs = machine.physmap.regions.frames(of: machine.domain).map { $0.lowerBound..<$0.lowerBound + Self.ownPages }
+    backend.xen.frames.addDevices(to: machine.domain, runs, &machine)
   }
 
   /// It hears of frames of others.
@@ -85,7 +95,7 @@ struct Attack: ~Copyable {
   mutating func carryOut(_ step: UInt64, checksAll: Bool) -> String? {
     var dice = SplitMix64(seed: step)
     if dice.oneIn(4) {
-      if let problem = touch(&dice) { return problem }
+      if let problem = touch(&dice) ?? transfer(&dice) { return problem }
     } else {
       let hypercall = randomCall(&dice, isNested: false)
       let result = call(hypercall)
@@ -120,6 +130,20 @@ struct Attack: ~Copyable {
     guard case .translated(let translation) = machine.walkGuestTables(address, access, &cpu) else { return nil }
     cpu.fill(address.page, translation, for: access, isNew: true)
     return problem(translation.frame(of: address.page), access)
+  }
+
+  /// A device reaches a page, or is refused.
+  private mutating func transfer(_ dice: inout SplitMix64) -> String? {
+    guard backend.xen.frames.devices.contains(machine.domain) else { return nil }
+    let access: IOMMU.Access = dice.oneIn(2) ? .write : .read
+    let page = randomFrame(&dice)
+    guard let frame = backend.xen.frames.iommu.translate(page, access, for: machine.domain, &machine.counters) else {
+      return nil
+    }
+    if access == .write && backend.xen.frames[frame].isTable { return "a device reached a page table" }
+    if backend.xen.frames.isOwned(frame, by: machine.domain, machine) { return nil }
+    let granted = backend.xen.grantedDeviceAccess(frame, to: machine.domain)
+    return granted.isSuperset(of: access) ? nil : "a device reached frame \(String(frame.raw, radix: 16))"
   }
 
   private func problem(_ frame: MPN, _ access: Access) -> String? {

@@ -119,7 +119,7 @@ extension DirectBackend {
       preconditionFailure("a leaf at level \(level)")
     }
     let table = machine.allocateTable()
-    xen.frames.setExtra(table, of: machine.domain, true)
+    xen.frames.setExtra(table, of: machine.domain, true, &machine)
     port.setSplit(table, at: place)
     // PAT is bit 12 in a large leaf, bit 7 in a small one, where a large one has PS.
     let isSmall = part == .small
@@ -161,7 +161,7 @@ extension DirectBackend {
       forget(PageTableEntry(machine.memory.read(place)), level: level, at: place, &machine)
     }
     if xen.frames[table].isUnused {
-      xen.frames.setExtra(table, of: machine.domain, false)
+      xen.frames.setExtra(table, of: machine.domain, false, &machine)
       machine.physmap.free(table)
     } else {
       // The guest has linked it elsewhere by itself.

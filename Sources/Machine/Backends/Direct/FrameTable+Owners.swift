@@ -44,6 +44,7 @@ extension FrameTable {
     if old.owner == .nobody { flush(old.former, since: old.droppedAt, &cpu, &machine) }
     set(frame, Frame())
     change(frame) { $0.owner = .domain(domain) }
+    followType(frame, &machine)
     gained[domain, default: 0] += 1
   }
 
@@ -93,6 +94,7 @@ extension FrameTable {
   mutating func free(_ frame: MPN, _ machine: inout MachineState) {
     guard let domain = owner(of: frame, machine) else { return }
     if !self[frame].owner.isShared { gained[domain, default: 0] -= 1 }
+    withdrawFromDevices(frame, of: domain, &machine)
     let isAway = isAway(domain, machine)
     let clock = clock(of: domain, machine)
     let former = isAway ? domain : machine.domain
@@ -112,9 +114,11 @@ extension FrameTable {
   }
 
   /// A frame of the hypervisor's becomes one of a domain's that no trace names, or is taken back.
-  mutating func setExtra(_ frame: MPN, of domain: DomainID, _ isOwned: Bool) {
+  mutating func setExtra(_ frame: MPN, of domain: DomainID, _ isOwned: Bool, _ machine: inout MachineState) {
+    if !isOwned { withdrawFromDevices(frame, of: domain, &machine) }
     set(frame, Frame())
     change(frame) { $0.owner = isOwned ? .domain(domain) : .nobody }
+    followType(frame, &machine)
     gained[domain, default: 0] += isOwned ? 1 : -1
     noteExtra(of: domain, isOwned)
   }

@@ -37,6 +37,7 @@ extension FrameTable {
         $0.endPartial()
       }
       settle(frame)
+      followType(frame, &machine)
       drop(frame, &machine)
       throw error
     }
@@ -75,6 +76,7 @@ extension FrameTable {
       $0.typeCount += 1
       $0.totalCount += 1
     }
+    if self[frame].kind != old.kind { followType(frame, &machine) }
     let changesType = old.typeCount == 0 && old.kind != kind && old.kind != .none
     if changesType, let owner = owner(of: frame, machine) { flush(owner, since: old.droppedAt, &cpu, &machine) }
   }

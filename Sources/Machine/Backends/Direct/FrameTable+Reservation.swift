@@ -22,7 +22,6 @@ extension FrameTable {
   /// The domain is gone: pins and what an interrupted call holds go, and every frame, once nobody has a reference.
   /// What it held is scrubbed before another domain gets it.
   mutating func destroy(_ domain: DomainID, bases: [MPN], _ machine: inout MachineState) {
-    dead.insert(domain)
     abandonInterrupted(by: domain, &machine)
     for base in bases { put(base, &machine) }
     for frame in known where self[frame].isPinned && isOwned(frame, by: domain, machine) {

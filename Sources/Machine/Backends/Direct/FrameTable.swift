@@ -25,6 +25,9 @@ struct FrameTable: ~Copyable {
   var dead: Set<DomainID> = []
   /// Frames that were freed while the domain that had them did not run, which has yet to take them out of its P2M.
   var freedAway: [DomainID: [MPN]] = [:]
+  /// What devices may reach, and the domains that have some.
+  var iommu = IOMMU()
+  var devices: Set<DomainID> = []
   /// A mapping of another domain's frame has gone, and may still be in TLBs.
   var hasDroppedForeign = false
   /// Frames that may still be taken from the machine beyond those in the heap.

@@ -31,7 +31,7 @@ extension Xen {
         return "machine frame \(frame.hexadecimal): \(problem)"
       }
     }
-    return violatedReservation(machine)
+    return violatedReservation(machine) ?? violatedDevices(machine)
   }
 
   private func entry(

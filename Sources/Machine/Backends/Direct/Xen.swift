@@ -127,6 +127,9 @@ struct Xen: ~Copyable {
     guard let known = domains[domain] else { return }
     let bases = known.bases.keys.sorted().compactMap { known.bases[$0] }
     let userBases = known.userBases.keys.sorted().compactMap { known.userBases[$0] }
+    // From here on what becomes free is scrubbed.
+    frames.dead.insert(domain)
+    frames.removeDevices(of: domain, &machine)
     releaseGrants(of: domain, &machine)
     frames.destroy(domain, bases: bases + userBases, &machine)
     machine.flushAllCPUs(&cpu)

@@ -11,6 +11,7 @@ extension FrameTable {
     gained[domain, default: 0] -= 1
     machine.memory.clear(frame)
     change(frame) { $0.owner = .shared(domain) }
+    followType(frame, &machine)
     take(frame, as: .writable, &cpu, &machine)
     return frame
   }

@@ -45,6 +45,7 @@ extension Xen {
     if done.isEmpty { return nil }
     mapping.flags.subtract(done)
     grantTables[domain]?.setMapping(mapping, of: unmap.handle)
+    followGrants(of: active.frame, to: domain, &machine)
     return Unmapped(mapping: mapping, frame: active.frame, flags: done.union(flags.intersection(.readOnly)))
   }
 
