@@ -91,6 +91,20 @@ final class HidingTests: XCTestCase {
     XCTAssertEqual([emulated.causeMonitor, emulated.hiddenFill], [1, 3])
   }
 
+  /// The same behind two pointers of PAE paging, which no shadow holds.
+  func testASharedDirectoryDoesNotOpenTheRange() throws {
+    var guest = Guest(levels: 3)
+    guest.map(0xfc00_0000, to: 0x20_0000, Self.ready)
+    guest.map(0xfbe0_0000, to: 0x20_1000, Self.ready)
+    guest.set(guest.words[guest.root + 24, default: 0], at: guest.root + 16)
+    guest.boot()
+    for va in [0xbc00_0000, 0xbc00_0000, 0xfbe0_0000, 0xfc00_0000, 0xbc00_0000, 0xbbe0_0000] as [UInt64] {
+      guest.read(va)
+    }
+    let counters = try run(guest, .shadow, ["monitor.hiding": "protection", "monitor.range": "xen-32"]).counters
+    XCTAssertEqual([counters.causeMonitor, counters.hiddenFill], [2, 2])
+  }
+
   /// A guest's table, mapped in the range alone: the store is emulated, and the shadow follows it.
   func testStoresThroughTheRangeReachTheTraces() throws {
     var guest = Guest()

@@ -5,128 +5,22 @@ import XCTest
 
 /// What 32-bit paging, PAE paging and no paging have of their own (SDM 3A 4.3 and 4.4; AMD APM 2 15.25.10).
 final class LegacyPagingTests: XCTestCase {
-  private let va: UInt64 = 0x4060_5000
-  private let modes: [Mode] = [.native, .emulatedTLB, .shadow, .nested]
+  let va: UInt64 = 0x4060_5000
+  let modes: [Mode] = [.native, .emulatedTLB, .shadow, .nested]
 
-  private func guest(_ levels: Int, ram: UInt64 = 1 << 30, _ more: (inout Guest) -> Void) -> Guest {
+  func guest(_ levels: Int, ram: UInt64 = 1 << 30, _ more: (inout Guest) -> Void) -> Guest {
     var guest = Guest(levels: levels)
     guest.append(.ram, ram)
     more(&guest)
     return guest
   }
 
-  private func faults(_ guest: Guest, _ mode: Mode, _ keys: [String: String] = [:]) throws -> [String] {
+  func faults(_ guest: Guest, _ mode: Mode, _ keys: [String: String] = [:]) throws -> [String] {
     var settings = Settings()
     for (key, value) in keys { XCTAssertNil(settings.set(key, to: value)) }
     let outcome = try guest.run(mode, on: .roomy, settings)
     XCTAssertEqual(outcome.divergences, [], "\(mode) \(keys)")
     return outcome.faults.map(\.description)
-  }
-
-  // MARK: Pointers of PAE paging
-
-  /// A pointer that changes in memory does nothing until CR3, or CR4 with another PGE, PSE, SMEP or PAE, is loaded.
-  func testPointersAreLoadedWithCR3() throws {
-    for load in ["cr3", "cr4", "smap", "none"] {
-      let guest = guest(3) { guest in
-        guest.map(va, to: 0x5000)
-        guest.boot()
-        guest.read(va)
-        guest.store(0, at: guest.root + 8)
-        guest.invlpg(va)
-        guest.read(va)
-        switch load {
-        case "cr3": guest.cr3(guest.root)
-        case "cr4": guest.append(.loadCR4, CR4.pae | CR4.globalPages)
-        // A bit that loads no pointers.
-        case "smap": guest.append(.loadCR4, CR4.pae | CR4.smap)
-        default: break
-        }
-        guest.invlpg(va)
-        guest.read(va)
-      }
-      let expected = load == "cr3" || load == "cr4" ? ["#\(guest.next - 1) va 40605000 code 4"] : []
-      for mode in modes { XCTAssertEqual(try faults(guest, mode), expected, "\(mode), \(load)") }
-      // AMD's nested paging has none in registers: each walk reads them.
-      let npt = try faults(guest, .nested, ["nested.format": "npt"])
-      XCTAssertEqual(npt.count, load == "cr3" || load == "cr4" ? 2 : 2, "\(load)")
-    }
-  }
-
-  /// Each reserved bit of a present pointer is a fault of the load, which then has no effect; of an absent one, none is.
-  func testReservedBitsOfPointers() throws {
-    for bit in (0..<64) as Range<UInt64> where bit != 0 && !(12..<46).contains(bit) {
-      let isReserved = [1, 2, 5, 6, 7, 8].contains(bit) || bit >= 46
-      for isPresent in [true, false] {
-        let guest = guest(3) { guest in
-          guest.map(va, to: 0x5000)
-          guest.boot()
-          guest.read(va)
-          guest.store((isPresent ? 1 : 0) | 1 << bit, at: guest.root + 16)
-          guest.cr3(guest.root)
-          guest.read(va)
-        }
-        let expected = isReserved && isPresent ? ["#\(guest.next - 2) va 100000 code GP"] : []
-        for mode in modes { XCTAssertEqual(try faults(guest, mode), expected, "\(mode), bit \(bit)") }
-      }
-    }
-  }
-
-  /// Under AMD's nested paging a bad pointer is met by the walk that uses it (APM 2 15.25.10).
-  func testReservedBitsOfPointersUnderNPT() throws {
-    let guest = guest(3) { guest in
-      guest.map(va, to: 0x5000)
-      guest.map(0x8000_0000, to: 0x6000)
-      guest.boot()
-      guest.read(va)
-      guest.store(guest.entry(0x8000_0000, level: 2) & ~0xfff | 0x21, at: guest.root + 16)
-      guest.cr3(guest.root)
-      guest.read(va)
-      guest.read(0x8000_0000)
-    }
-    XCTAssertEqual(
-      try faults(guest, .nested, ["nested.format": "npt"]), ["#\(guest.next - 1) va 80000000 code \("d")"])
-  }
-
-  /// A page-walk cache holds pointers that walks read, but with no A: that would be a reserved bit.
-  func testPointersInAPageWalkCache() throws {
-    var machine = MachineDescription.bareFiveLevels
-    machine.pageWalkCache = PageWalkCacheGeometry(entries: 64, cycles: 2)
-    var settings = Settings()
-    XCTAssertNil(settings.set("nested.format", to: "npt"))
-    let guest = guest(3) { guest in
-      guest.map(va, to: 0x5000)
-      guest.boot()
-      for _ in 0..<3 { guest.read(va) }
-    }
-    let outcome = try guest.run(.nested, on: machine, settings)
-    XCTAssertEqual(outcome.faults, [])
-    // The pointer and the entry of level 2, twice.
-    XCTAssertEqual(outcome.counters.structureCacheHits, 4)
-  }
-
-  /// The load reads through the nested table: a violation of a read, which knows no linear address and no final page.
-  func testPointersAreReadThroughTheNestedTable() throws {
-    for ad in ["off", "on"] {
-      var settings = Settings()
-      XCTAssertNil(settings.set("nested.ad", to: ad))
-      let guest = guest(3) { guest in
-        guest.map(va, to: 0x5000)
-        guest.setTable(0x60_0020 & ~0xfff, level: 3)
-        guest.set(guest.words[guest.root + 8, default: 0], at: 0x60_0028)
-        guest.boot()
-        guest.read(va)
-        guest.cr3(0x60_0020)
-        guest.read(va)
-      }
-      let outcome = try guest.run(.nested, on: .roomy, settings)
-      XCTAssertEqual(outcome.faults, [])
-      XCTAssertEqual(
-        outcome.events.filter { $0.kind == .hiddenFault && $0.operation == guest.next - 2 }.map(\.physical?.raw),
-        [0x60_0020])
-      XCTAssertEqual(
-        outcome.events.first { $0.operation == guest.next - 2 && $0.kind == .hiddenFault }?.result, "ept-violation 1")
-    }
   }
 
   // MARK: 32-bit paging
@@ -149,6 +43,27 @@ final class LegacyPagingTests: XCTestCase {
           let expected = ["#\(guest.next - 2) va 40400000 code 4", "#\(guest.next - 1) va 40600000 code 4"]
           XCTAssertEqual(try faults(guest, mode, keys), expected, "\(mode) \(keys)")
         }
+      }
+    }
+  }
+
+  /// The same for a global page of the address space before, of which the TLB has the other half.
+  func testOneInvlpgDropsAGlobalLargePageOfAnotherRoot() throws {
+    for dropped in [0x4040_1000, 0x407f_f000] as [UInt64] {
+      let guest = guest(2, ram: 2 << 30) { guest in
+        guest.map(0x4040_0000, to: 0x40_0000, [.present, .writable, .user, .global], size: .large)
+        let other = guest.addRoot()
+        guest.map(0x4040_0000, to: 0x80_0000, size: .large, root: other)
+        guest.boot(cr4: CR4.pse | CR4.globalPages)
+        guest.read(dropped ^ 0x20_0000)
+        guest.cr3(other)
+        guest.invlpg(dropped)
+        guest.read(dropped ^ 0x20_0000)
+      }
+      for mode in modes {
+        let outcome = try guest.run(mode, on: .roomy)
+        XCTAssertEqual(outcome.divergences, [], "\(mode)")
+        XCTAssertEqual(outcome.counters.staleHits, 0, "\(mode) \(dropped)")
       }
     }
   }
@@ -182,12 +97,14 @@ final class LegacyPagingTests: XCTestCase {
         guest.boot()
         guest.read(0x4040_0000)
         guest.append(.loadCR4, 0)
+        // What was used as part of the page first: nothing of it may be left.
+        guest.read(0x4040_0000)
+        guest.read(0x4040_1000)
+        guest.append(.loadCR4, CR4.pse)
         guest.read(0x4040_1000)
         guest.read(0x4040_0000)
-        guest.append(.loadCR4, CR4.pse)
-        guest.read(0x4040_0000)
       }
-      XCTAssertEqual(try faults(guest, mode), ["#\(guest.next - 3) va 40400000 code 4"], "\(mode)")
+      XCTAssertEqual(try faults(guest, mode), ["#\(guest.next - 5) va 40400000 code 4"], "\(mode)")
     }
   }
 

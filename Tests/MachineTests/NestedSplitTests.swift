@@ -143,6 +143,34 @@ final class NestedSplitTests: XCTestCase {
     XCTAssertEqual(bench.nested(0x21) & 0x307, 7)
   }
 
+  /// One client copies the page on the guest's store, another goes on watching it: the large page's part must show the
+  /// new frame from then on.
+  func testACopiedPageThatIsStillWatched() throws {
+    let guest = program {
+      $0.read(0x11000)
+      $0.store(7, at: 0x20_1000)
+      $0.read(0x11000)
+    }
+    for fill in ["lazy", "eager"] {
+      let keys = ["nested.page": "2M", "trace.cow": "201000+1000", "trace.frame-buffer": "201000+1000"]
+      let c = try run(guest, keys.merging(["nested.fill": fill]) { $1 }).counters
+      XCTAssertEqual([c.framesCopied, c.traceFaultsCopyOnWrite, c.traceFaultsFrameBuffer], [1, 1, 1])
+    }
+  }
+
+  /// A table given back is empty when it is taken again for pages elsewhere.
+  func testATableTakenAgainIsEmpty() throws {
+    var bench = try NestedBench(["nested.page": "2M"])
+    XCTAssertTrue(bench.backend.table.isolate(PPN(0x21), &bench.machine))
+    XCTAssertTrue(bench.backend.table.join(around: PPN(0x21), upTo: .large, &bench.machine))
+    XCTAssertEqual(bench.backend.table.spare.count, 1)
+    bench.set(0, for: 0x200, level: 2)
+    bench.backend.table.fill(PPN(0x201), upTo: .small, &bench.machine)
+    XCTAssertEqual(bench.backend.table.spare.count, 0)
+    XCTAssertEqual(bench.backend.table.leaf(of: PPN(0x201), bench.machine)?.level, 1)
+    XCTAssertNil(bench.backend.table.leaf(of: PPN(0x202), bench.machine))
+  }
+
   /// A table and its large pages: divided, adjusted, joined, with what the hardware has noted.
   func testDivideAndJoin() throws {
     for (levels, page, size) in [

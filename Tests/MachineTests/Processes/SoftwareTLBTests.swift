@@ -31,8 +31,8 @@ final class SoftwareTLBTests: XCTestCase {
 
   private func exceptions(_ c: Counters) -> [UInt64] { [c.tlbRefills, c.tlbInvalid, c.tlbModified, c.trueFaults] }
 
-  private func add(_ kind: Paging.Operation.Kind, _ address: UInt64, _ words: [UInt64] = []) {
-    trace.append(Paging.Operation(kind, address), words)
+  private func add(_ kind: Paging.Operation.Kind, _ address: UInt64, _ letters: UInt16 = 0, _ words: [UInt64] = []) {
+    trace.append(Paging.Operation(kind, address, size: letters), words)
   }
 
   /// The refill finds nothing and writes an entry that is not valid; that is the page fault, after which the entry is
@@ -54,7 +54,7 @@ final class SoftwareTLBTests: XCTestCase {
   /// The child has accessed nothing (A is clear): the entry that a refill brings is not valid, and no page fault follows.
   func testAccessedBitsAreTheKernels() throws {
     trace.write(0x1_0000)
-    add(.fork, 1, [2])
+    add(.fork, 1, 0, [2])
     add(.switchProcess, 2)
     trace.read(0x1_0000)
     XCTAssertEqual(exceptions(try run(.native)), [2, 2, 0, 1])
@@ -69,7 +69,22 @@ final class SoftwareTLBTests: XCTestCase {
     // One bit leaves one identifier, the other process has none of its own and is flushed at each switch.
     var machine = MachineDescription.softwareFilled(48, pages: 2)
     machine.softwareTLB?.contextBits = 1
-    XCTAssertEqual(try run(.native, machine).tlbMisses, 3)
+    for mode in [Mode.native, .emulatedTLB] {
+      let counters = try run(mode, machine)
+      XCTAssertEqual([counters.tlbMisses, counters.tlbRefills], [3, 3], "\(mode)")
+    }
+  }
+
+  /// D is the kernel's too: shared memory that may be stored to, and has not been, refuses its first store. No page fault
+  /// follows.
+  func testDirtyBitsAreTheKernels() throws {
+    add(.map, 0x1_0000, 6 | 16, [0x2000])
+    trace.read(0x1_0000)
+    trace.write(0x1_0000)
+    trace.write(0x1_0000)
+    for mode in [Mode.native, .emulatedTLB] {
+      XCTAssertEqual(exceptions(try run(mode)), [1, 1, 1, 1], "\(mode)")
+    }
   }
 
   /// The hypervisor has 8 entries for itself, so that the guest's 40 do not all fit; it knows what was in them.
@@ -115,7 +130,7 @@ final class SoftwareTLBTests: XCTestCase {
 
   func testFlushedPagesAreGone() throws {
     trace.write(0x1_0000)
-    add(.unmap, 0x1_0000, [0x1000])
+    add(.unmap, 0x1_0000, 0, [0x1000])
     trace.write(0x1_0000)
     for mode in [Mode.native, .emulatedTLB] {
       let counters = try run(mode, .softwareFilled(48, pages: 2), ["guest.maps=implicit"])
