@@ -17,6 +17,8 @@ struct DirectSettings: Hashable, Sendable {
   /// Updates that the port asks for at once at most.
   var batch = 1
   var stores = Stores.hypercall
+  /// The guest has devices of its own, which reach memory through an IOMMU.
+  var hasIOMMU = false
 }
 
 extension Settings {
@@ -36,6 +38,9 @@ extension Settings {
       "direct.stores", ["hypercall", "emulate"],
       "level-1 tables change by hypercalls, or by stores that fault and that Xen emulates"
     ) { $0.direct.stores = DirectSettings.Stores.allCases[$1] },
+    .word(
+      "direct.iommu", ["off", "on"], "the guest has devices of its own, which reach memory (`dma`) through an IOMMU"
+    ) { $0.direct.hasIOMMU = $1 == 1 },
     .number(
       "direct.spare", 1 << 28, in: 0...1 << 28,
       "frames of the machine beyond those that the guest was built with, for whoever asks for more"

@@ -5,6 +5,7 @@ extension CounterTable {
   /// The columns that came later still: behind `settings`.
   static let latest: [Column] =
     shadowing + walks + monitor + designs + kernel + cycles + dirtyLog + moves + softwareTLB + entries + direct
+    + grants + devices
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -139,5 +140,22 @@ extension CounterTable {
     Column("balloon_given") { $0.balloonGiven },
     Column("balloon_taken") { $0.balloonTaken },
     Column("balloon_retries") { $0.balloonRetries },
+  ]
+
+  /// Pages that domains let each other use.
+  private static let grants: [Column] = [
+    Column("grant_maps") { $0.grantMaps },
+    Column("grant_unmaps") { $0.grantUnmaps },
+    Column("grant_copies") { $0.grantCopies },
+  ]
+
+  /// Devices that reach memory by themselves.
+  private static let devices: [Column] = [
+    Column("dma_translations") { $0.dmaTranslations },
+    Column("dma_faults") { $0.dmaFaults },
+    Column("iotlb_misses") { $0.iotlbMisses },
+    Column("iotlb_flushes") { $0.iotlbFlushes },
+    Column("iommu_maps") { $0.iommuMaps },
+    Column("iommu_unmaps") { $0.iommuUnmaps },
   ]
 }

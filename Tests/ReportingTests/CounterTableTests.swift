@@ -38,7 +38,9 @@ final class CounterTableTests: XCTestCase {
       refill_refs,tlb_probes,tlb_random_writes,tlb_indexed_writes,hidden_refills,\
       wp_flips,wp_flips_back,frames_copied,\
       mmu_update_calls,exits_saved,hypercall_continuations,\
-      balloon_given,balloon_taken,balloon_retries
+      balloon_given,balloon_taken,balloon_retries,\
+      grant_maps,grant_unmaps,grant_copies,\
+      dma_translations,dma_faults,iotlb_misses,iotlb_flushes,iommu_maps,iommu_unmaps
 
       """)
   }

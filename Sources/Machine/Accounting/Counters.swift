@@ -202,6 +202,19 @@ public struct Counters: Hashable, Sendable {
   public var balloonGiven: UInt64 = 0
   public var balloonTaken: UInt64 = 0
   public var balloonRetries: UInt64 = 0
+  /// Grants of another domain that were mapped, unmapped and copied from or to.
+  public var grantMaps: UInt64 = 0
+  public var grantUnmaps: UInt64 = 0
+  public var grantCopies: UInt64 = 0
+  /// Pages that devices asked an IOMMU for, and those that it refused.
+  public var dmaTranslations: UInt64 = 0
+  public var dmaFaults: UInt64 = 0
+  /// Translations that the IOMMU's TLB did not have, and its flushes.
+  public var iotlbMisses: UInt64 = 0
+  public var iotlbFlushes: UInt64 = 0
+  /// Pages that the hypervisor entered into an IOMMU's table, and those that it took out.
+  public var iommuMaps: UInt64 = 0
+  public var iommuUnmaps: UInt64 = 0
   /// Times that a hypercall was interrupted and continued.
   public var hypercallContinuations: UInt64 = 0
 

@@ -8,6 +8,8 @@ public struct Event: Hashable, Sendable {
     case exit
     case hypercall
     case load
+    /// An IOMMU refuses a device a page.
+    case dmaFault = "dma_fault"
     /// The modelled kernel sends a process a signal.
     case signal
   }

@@ -60,6 +60,10 @@ extension Backend where Self: ~Copyable {
     return []
   }
 
+  mutating func transfer(
+    _ address: PhysicalAddress, length: UInt64, writes: Bool, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> Bool { false }
+
   func account(of frame: MPN) -> FrameAccount? { nil }
 
   mutating func finish(_ machine: inout MachineState) {}

@@ -93,6 +93,11 @@ protocol Backend: ~Copyable {
     _ text: String, vm: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) throws(ReplayError) -> [TableStore]
 
+  /// A device of the guest's reaches memory by itself; false if the mode, as it is set, has no such devices.
+  mutating func transfer(
+    _ address: PhysicalAddress, length: UInt64, writes: Bool, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> Bool
+
   /// The guest's kernel relies on all that it has changed: what a backend holds back is carried out.
   mutating func settle(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
 

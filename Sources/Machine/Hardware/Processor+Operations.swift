@@ -43,7 +43,8 @@ extension Processor where MMU: ~Copyable {
     case .vm: try runVM(operation.address)
     case .ram: try setRAM(operation.address)
     case .hypercall: try hypercall(batch.strings[payload])
-    case .content, .dma: throw unsupported("'\(operation.kind)'")
+    case .dma: try transfer(operation, length: batch.words[payload])
+    case .content: throw unsupported("'\(operation.kind)'")
     case .balloon where MMU.hasHypervisor && !MMU.takesHypercalls:
       throw unsupported("'balloon' under other hypervisors than direct paging's")
     case .switchProcess, .fork, .exec, .exit, .map, .unmap, .protect, .discard, .remap, .balloon:
@@ -106,6 +107,14 @@ extension Processor where MMU: ~Copyable {
     event.physical = address
     event.value = backend.guestEntry(at: PhysicalAddress(address.raw & ~7), &machine)
     machine.log.append(event)
+  }
+
+  private mutating func transfer(_ operation: Operation, length: UInt64) throws(ReplayError) {
+    if !cpus.running.hasStarted { try start() }
+    let address = PhysicalAddress(operation.address)
+    guard backend.transfer(address, length: length, writes: operation.size == 1, &cpus.running, &machine) else {
+      throw unsupported("'dma' without direct.iommu=on")
+    }
   }
 
   private mutating func interrupt(_ operation: Operation) {

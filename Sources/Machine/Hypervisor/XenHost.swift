@@ -43,6 +43,9 @@ public final class XenHost {
   /// Lends the machine to a domain, whose processors first carry out the flush that it may owe to others.
   func lend(_ backend: inout DirectBackend, _ machine: inout MachineState, _ cpu: inout VirtualCPU) {
     exchange(&backend, &machine)
+    for frame in backend.xen.frames.freedAway.removeValue(forKey: machine.domain) ?? [] {
+      machine.physmap.remove(frame)
+    }
     if backend.xen.frames.owedFlushes.remove(machine.domain) != nil { machine.flushAllCPUs(&cpu) }
   }
 

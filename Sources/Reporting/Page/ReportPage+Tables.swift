@@ -6,6 +6,7 @@ extension ReportPage {
       ("Shadow tables", Definitions.shadowTables), ("Memory", Definitions.memory), ("Cycles", Definitions.cycles),
       ("Guest kernel", Definitions.kernel), ("TLBs that software fills", Definitions.softwareTLB),
       ("Dirty log", Definitions.dirtyLog), ("Nested table", Definitions.nestedTable),
+      ("Shared pages and devices", Definitions.devices),
     ]
   }
 

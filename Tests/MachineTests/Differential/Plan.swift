@@ -133,6 +133,7 @@ extension Plan {
     keys.append(("emulated-tlb.tags", random.pick(["none", "pcid"])))
     keys.append(("direct.batch", random.pick(["none", "until-flush", "2", "7"])))
     keys.append(("direct.stores", random.pick(["hypercall", "emulate"])))
+    keys.append(("direct.iommu", random.pick(["off", "on"])))
     keys.append(("direct.preempt", random.pick(["0", "0", "1", "100", "700"])))
     return keys
   }

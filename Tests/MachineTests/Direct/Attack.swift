@@ -11,6 +11,11 @@ struct Attack: ~Copyable {
   private(set) var frames: [MPN] = []
   private let victim = DomainID(8)
   private var victims: [MPN] = []
+  /// What it has mapped by grants of others, to be unmapped.
+  private(set) var granted: [GrantCall.Unmap] = []
+
+  /// Who may have granted something.
+  private(set) var granters: [DomainID] = [.guest, DomainID(1)]
 
   static var ownPages: UInt64 { 20 }
   private static let mark: UInt64 = 0x1337_1337_1337_1337
@@ -18,6 +23,7 @@ struct Attack: ~Copyable {
   init() {
     self.init(.guest, on: nil)
     buildVictim()
+    granters = [.guest, victim]
     frames += victims
   }
 
@@ -40,19 +46,31 @@ struct Attack: ~Copyable {
     host?.takeBack(&backend, &machine)
   }
 
+  /// It has devices of its own, which it lets loose on any page of the machine.
+  mutating func takeDevices() {
+    let runs = machine.physmap.regions.frames(of: machine.domain).map { $0.lowerBound..<$0.lowerBound + Self.ownPages }
+    backend.xen.frames.addDevices(to: machine.domain, runs, &machine)
+  }
+
   /// It hears of frames of others.
   mutating func learn(_ others: [MPN]) { frames += others }
 
   private mutating func buildVictim() {
-    backend.xen.domains[victim] = Xen.Domain(maximum: 8)
-    let populated = call(.memory(.populate((0..<6).map { PPN($0) }, order: 0)), from: victim)
+    backend.xen.domains[victim] = Xen.Domain(maximum: 10)
+    let populated = call(.memory(.populate((0..<8).map { PPN($0) }, order: 0)), from: victim)
     victims = populated.frames
     for level in 1...4 {
       let entry = victims[level - 1].address.raw | 7
       machine.memory.write(victims[level].entryAddress(index: 0), level == 1 ? victims[0].address.raw | 3 : entry)
     }
     machine.memory.write(victims[0].entryAddress(index: 1), Self.mark)
-    machine.memory.write(victims[5].entryAddress(index: 1), Self.mark)
+    for page in [5, 7] { machine.memory.write(victims[page].entryAddress(index: 1), Self.mark) }
+    // Two pages that the attacker may use, the second one to read.
+    for page in [6, 7] {
+      let access = GrantCall.grantAccess(
+        reference: page - 6, to: .guest, frame: victims[page], isReadOnly: page == 7)
+      _ = call(.grant(access), from: victim)
+    }
     _ = call(.mmuExtended([.init(number: 3, first: victims[4].address.raw)], pages: .oneself), from: victim)
   }
 
@@ -77,14 +95,24 @@ struct Attack: ~Copyable {
   mutating func carryOut(_ step: UInt64, checksAll: Bool) -> String? {
     var dice = SplitMix64(seed: step)
     if dice.oneIn(4) {
-      if let problem = touch(&dice) { return problem }
+      if let problem = touch(&dice) ?? transfer(&dice) { return problem }
     } else {
       let hypercall = randomCall(&dice, isNested: false)
       let result = call(hypercall)
       if frames.count < 60 { frames += result.frames }
+      note(hypercall, result)
     }
     if let stale = staleRight() { return stale }
     return checksAll ? backend.xen.violatedInvariant(machine) ?? victimProblem() : nil
+  }
+
+  private mutating func note(_ call: Hypercall, _ result: HypercallResult) {
+    guard case .grant(.map(let maps)) = call else { return }
+    for (map, part) in zip(maps, result.parts) {
+      guard let handle = part.name.flatMap({ Int($0.dropFirst("handle ".count)) }) else { continue }
+      granted.append(.init(handle: handle, address: map.address, busAddress: part.frames.first?.address.raw ?? 0))
+    }
+    if granted.count > 20 { granted.removeFirst(granted.count - 20) }
   }
 
   private mutating func touch(_ dice: inout SplitMix64) -> String? {
@@ -104,9 +132,24 @@ struct Attack: ~Copyable {
     return problem(translation.frame(of: address.page), access)
   }
 
+  /// A device reaches a page, or is refused.
+  private mutating func transfer(_ dice: inout SplitMix64) -> String? {
+    guard backend.xen.frames.devices.contains(machine.domain) else { return nil }
+    let access: IOMMU.Access = dice.oneIn(2) ? .write : .read
+    let page = randomFrame(&dice)
+    guard let frame = backend.xen.frames.iommu.translate(page, access, for: machine.domain, &machine.counters) else {
+      return nil
+    }
+    if access == .write && backend.xen.frames[frame].isTable { return "a device reached a page table" }
+    if backend.xen.frames.isOwned(frame, by: machine.domain, machine) { return nil }
+    let granted = backend.xen.grantedDeviceAccess(frame, to: machine.domain)
+    return granted.isSuperset(of: access) ? nil : "a device reached frame \(String(frame.raw, radix: 16))"
+  }
+
   private func problem(_ frame: MPN, _ access: Access) -> String? {
     if backend.xen.frames.deviceOwner(of: frame, machine) == machine.domain { return nil }
     guard backend.xen.frames.isOwned(frame, by: machine.domain, machine) else {
+      if backend.xen.hasGrant(of: frame, to: machine.domain, writes: access.isStore) { return nil }
       // What it gave back may still be in its TLB, until somebody else gets it.
       if backend.xen.frames.owner(of: frame, machine) == nil && backend.xen.frames.heap.contains(frame) { return nil }
       return "an access reached frame \(String(frame.raw, radix: 16)), which is another's"
@@ -117,7 +160,9 @@ struct Attack: ~Copyable {
   func staleRight() -> String? {
     for entry in cpu.data.entries() where entry.data & TLBData.allowed != 0 {
       let frame = TLBData.frame(entry.data)
-      if entry.data & TLBData.stores != 0 && backend.xen.frames[frame].isTable { return "a TLB entry to write a table" }
+      let writes = entry.data & TLBData.stores != 0
+      if writes && backend.xen.frames[frame].isTable { return "a TLB entry to write a table" }
+      if backend.xen.hasGrant(of: frame, to: machine.domain, writes: writes) { continue }
       if let owner = backend.xen.frames.owner(of: frame, machine), owner != machine.domain {
         return "a TLB entry for a frame of domain \(owner.raw)"
       }
@@ -129,8 +174,8 @@ struct Attack: ~Copyable {
     for frame in victims where !backend.xen.frames.isOwned(frame, by: victim, machine) {
       return "a victim's frame is gone"
     }
-    for page in [0, 5] where !victims.isEmpty && machine.memory.read(victims[page].entryAddress(index: 1)) != Self.mark
-    {
+    for page in [0, 5, 7]
+    where !victims.isEmpty && machine.memory.read(victims[page].entryAddress(index: 1)) != Self.mark {
       return "the victim's page \(page) was written to"
     }
     return nil
@@ -151,8 +196,9 @@ struct Attack: ~Copyable {
     // Others go on.
     backend.xen.leavesInterrupted = false
     backend.xen.frames.interruptInterval = nil
-    if backend.xen.frames.pages(of: machine.domain, machine) != 0 { return "the domain has frames" }
-    for frame in owned {
+    let held = owned.filter { !backend.xen.frames[$0].isUnused && !backend.xen.frames[$0].owner.isShared }
+    if backend.xen.frames.pages(of: machine.domain, machine) > held.count { return "the domain has frames" }
+    for frame in owned where backend.xen.frames.owner(of: frame, machine) == nil {
       for index in 0..<512 where machine.memory.read(frame.entryAddress(index: index)) != 0 {
         return "frame \(String(frame.raw, radix: 16)) is not scrubbed"
       }
@@ -161,86 +207,11 @@ struct Attack: ~Copyable {
       let state = backend.xen.frames[frame]
       let owner = backend.xen.frames.owner(of: frame, machine)
       if owner == nil && !state.isUnused { return "frame \(String(frame.raw, radix: 16)) keeps \(state)" }
-      if owner == machine.domain { return "frame \(String(frame.raw, radix: 16)) is still the domain's" }
+      // What another domain has mapped stays so.
+      if owner == machine.domain && state.isUnused {
+        return "frame \(String(frame.raw, radix: 16)) is still the domain's"
+      }
     }
     return backend.xen.violatedInvariant(machine) ?? victimProblem()
-  }
-}
-
-/// What the attacker throws.
-extension Attack {
-  fileprivate func randomFrame(_ dice: inout SplitMix64) -> UInt64 {
-    // Its own tables and their neighbours most of the time.
-    dice.oneIn(3) ? dice.pick(frames).raw : frames[dice.below(10)].raw
-  }
-
-  fileprivate func randomAddress(_ dice: inout SplitMix64) -> VirtualAddress {
-    var address: UInt64 = 0
-    for level in 1...4 {
-      address |= UInt64(dice.below(level == 1 ? 4 : dice.oneIn(3) ? 3 : 1)) << UInt64(3 + 9 * level)
-    }
-    return VirtualAddress(address)
-  }
-
-  fileprivate func randomEntry(_ dice: inout SplitMix64) -> UInt64 {
-    if dice.oneIn(8) { return 0 }
-    var flags = dice.pick([7, 5, 3, 7, 7, 0x27, 0x67, 6] as [UInt64])
-    if dice.oneIn(20) { flags |= 1 << UInt64(dice.below(12)) }
-    if dice.oneIn(20) { flags |= 1 << UInt64(52 + dice.below(12)) }
-    return randomFrame(&dice) << 12 | flags
-  }
-
-  fileprivate func randomDomain(_ dice: inout SplitMix64) -> DomainID {
-    dice.oneIn(12) ? dice.pick([.guest, DomainID(1), DomainID(8), DomainID(9), .io, .xen]) : .oneself
-  }
-
-  fileprivate func randomCall(_ dice: inout SplitMix64, isNested: Bool) -> Hypercall {
-    switch dice.below(12) {
-    case 0...3:
-      var updates = Hypercall.MMUUpdates(requests: [])
-      for _ in 0...dice.below(4) {
-        let command = dice.oneIn(4) ? UInt64(dice.below(8)) : 0
-        updates.requests.append(
-          (pointer: randomFrame(&dice) << 12 | UInt64(dice.below(4) * 8) | command, value: randomEntry(&dice)))
-      }
-      updates.pages = randomDomain(&dice)
-      updates.tables = randomDomain(&dice)
-      return .mmuUpdate(updates)
-    case 4, 5:
-      var update = Hypercall.MappingUpdate(address: randomAddress(&dice), value: randomEntry(&dice))
-      update.flush = .init(extent: dice.pick([.nothing, .page, .everything]), isGlobal: dice.oneIn(2))
-      update.pages = randomDomain(&dice)
-      if dice.oneIn(20) { update.address = VirtualAddress(dice.next()) }
-      return .updateMapping(update)
-    case 6...8:
-      var calls: [Hypercall.MMUExtendedCall] = []
-      for _ in 0...dice.below(2) {
-        let number = dice.pick([0, 0, 1, 2, 3, 4, 4, 5, 6, 7, 10, 13, 15, 16, 17, 19, 99])
-        calls.append(
-          .init(number: number, first: randomFrame(&dice) << 12, second: randomFrame(&dice) << 12))
-      }
-      return .mmuExtended(calls, pages: randomDomain(&dice))
-    case 9, 10: return .memory(randomMemoryCall(&dice))
-    default:
-      if isNested { return dice.oneIn(2) ? .iret : .multicall([]) }
-      return .multicall((0...dice.below(3)).map { _ in randomCall(&dice, isNested: true) })
-    }
-  }
-
-  private func randomMemoryCall(_ dice: inout SplitMix64) -> Hypercall.MemoryCall {
-    let order = dice.oneIn(8) ? dice.below(3) - 1 : 0
-    let some = (0...dice.below(2)).map { _ in MPN(randomFrame(&dice)) }
-    let pages = some.indices.map { _ in PPN(UInt64(dice.below(Int(Self.ownPages)))) }
-    switch dice.below(6) {
-    case 0: return .increase(count: dice.below(3), order: order)
-    case 1, 2: return .decrease(some, order: order)
-    case 3: return .populate(pages, order: order)
-    case 4:
-      var exchange = Hypercall.Exchange(input: some, output: pages)
-      if dice.oneIn(3) { exchange.exchanged = dice.pick([1, 2, .max]) }
-      if dice.oneIn(3) { exchange.outputOrder = dice.below(3) - 1 }
-      return .exchange(exchange)
-    default: return dice.oneIn(2) ? .currentReservation : .maximumReservation
-    }
   }
 }

@@ -28,6 +28,8 @@ final class DomainsTests: XCTestCase {
     first.learn(second.frames)
     second.learn(Array(first.frames.prefix(Int(Attack.ownPages) + 3)))
     var dice = SplitMix64(seed: seed ^ 0xbeef)
+    if seed % 2 == 0 { first.at(host) { $0.takeDevices() } }
+    if seed % 3 == 0 { second.at(host) { $0.takeDevices() } }
     first.at(host) { $0.backend.xen.frames.reserve = UInt64(dice.below(6)) }
     let interval = dice.oneIn(3) ? 1 + dice.below(300) : 0
     if interval > 0 { first.at(host) { $0.backend.xen.frames.armInterrupt(after: interval) } }
@@ -51,6 +53,32 @@ final class DomainsTests: XCTestCase {
     return second.at(host) { attack in
       let held = attack.backend.xen.frames.known.filter { !attack.backend.xen.frames[$0].isUnused }
       return held.isEmpty ? nil : "\(held.count) frames have references, and nobody is left"
+    }
+  }
+
+  /// They must get somewhere with each other's pages, or the test shows little.
+  func testHostileDomainsShareMemory() {
+    let host = XenHost()
+    var first = Attack(.guest, on: host)
+    var second = Attack(DomainID(1), on: host)
+    second.learn(Array(first.frames.prefix(20)))
+    var dice = SplitMix64(seed: 4)
+    var shared = 0
+    for _ in 0..<3000 {
+      let step = dice.next()
+      if (step >> 40) % 2 == 0 {
+        _ = first.at(host) { $0.carryOut(step, checksAll: false) }
+      } else {
+        _ = second.at(host) { $0.carryOut(step, checksAll: false) }
+      }
+      shared += first.at(host) { attack in
+        attack.backend.xen.grantTables[.guest]?.mappings.values.filter { $0.granter == DomainID(1) }.count ?? 0
+      }
+    }
+    XCTAssertGreaterThan(shared, 100)
+    for counters in [first.machine.counters, second.machine.counters] {
+      XCTAssertGreaterThan(counters.grantMaps, 8)
+      XCTAssertGreaterThan(counters.grantUnmaps, 2)
     }
   }
 
@@ -105,10 +133,10 @@ final class DomainsTests: XCTestCase {
     var first = Attack(.guest, on: host)
     first.at(host) { attack in
       let table = attack.machine.allocateTable()
-      attack.backend.xen.frames.setExtra(table, of: .guest, true)
+      attack.backend.xen.frames.setExtra(table, of: .guest, true, &attack.machine)
       XCTAssertEqual(attack.call(.memory(.decrease([attack.frames[19]], order: 0))).value, 1)
       XCTAssertEqual(attack.call(.memory(.increase(count: 2, order: 0))).value, 1)
-      attack.backend.xen.frames.setExtra(table, of: .guest, false)
+      attack.backend.xen.frames.setExtra(table, of: .guest, false, &attack.machine)
       XCTAssertEqual(attack.call(.memory(.currentReservation)).value, 20)
     }
   }

@@ -23,6 +23,7 @@ final class HostileDomainTests: XCTestCase {
   private func run(_ steps: [UInt64], seed: UInt64, every: Int) -> String? {
     var attack = Attack()
     var dice = SplitMix64(seed: seed ^ 0xdead)
+    if seed % 2 == 0 { attack.takeDevices() }
     if dice.oneIn(3) { attack.backend.xen.frames.armInterrupt(after: 1 + dice.below(300)) }
     for (number, step) in steps.enumerated() {
       let isLast = number == steps.count - 1
@@ -36,12 +37,20 @@ final class HostileDomainTests: XCTestCase {
   /// Most of what the attacker does must not fail at the first check, or the test shows little.
   func testAttackIsNotRefusedWhole() {
     var attack = Attack()
+    attack.takeDevices()
     var dice = SplitMix64(seed: 1)
     for _ in 0..<2000 { _ = attack.carryOut(dice.next(), checksAll: false) }
     let updates = attack.backend.xen.updates
     XCTAssertGreaterThan(updates.tried - updates.refused, updates.tried / 10)
     XCTAssertGreaterThan(updates.refused, updates.tried / 10)
     XCTAssertGreaterThan(attack.machine.flushClock, 20)
+    XCTAssertGreaterThan(attack.machine.counters.grantMaps, 20)
+    XCTAssertGreaterThan(attack.machine.counters.grantUnmaps, 5)
+    XCTAssertGreaterThan(attack.machine.counters.grantCopies, 10)
+    let counters = attack.machine.counters
+    XCTAssertGreaterThan(counters.dmaTranslations - counters.dmaFaults, 20)
+    XCTAssertGreaterThan(counters.dmaFaults, 20)
+    XCTAssertGreaterThan(counters.iommuUnmaps, 10)
   }
 
   /// XSA-242, 299 and 310: interrupted at every entry that there is, then destroyed: all counts are 0.

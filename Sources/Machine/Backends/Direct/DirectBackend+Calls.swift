@@ -14,7 +14,12 @@ extension DirectBackend {
     settle(&cpu, &machine)
     let domain = vm == 0 ? machine.domain : DomainID(UInt16(truncatingIfNeeded: vm))
     if xen.domains[domain] == nil && domain != machine.domain {
+      guard !xen.isZombie(domain) else {
+        throw ReplayError(
+          operation: machine.operation, message: "vm \(vm), which is destroyed and still has grants in use")
+      }
       xen.domains[domain] = Xen.Domain(maximum: Self.otherDomainsFrames)
+      xen.frames.dead.remove(domain)
     }
     if vm != 0, let other = xen.domains[domain], other.maximum == nil {
       throw ReplayError(operation: machine.operation, message: "vm \(vm), a domain with a trace of its own")
@@ -31,7 +36,7 @@ extension DirectBackend {
     }
     countUpdates(xen.updates.tried, refused: xen.updates.refused, &machine)
     xen.updates = (0, 0)
-    book(text, result, domain, &machine, cpu.index)
+    book(text, result, domain, isCounted: !call.isStore, &machine, cpu.index)
     if let expected, expected != result.text {
       machine.diverge(expected: "\(text) to return \(expected)", found: result.text)
     }
@@ -61,6 +66,7 @@ extension DirectBackend {
     switch call {
     case .memory(.populate(let named, let order)): pages = Self.extents(named, order)
     case .memory(.exchange(let exchange)): pages = Self.extents(exchange.output, exchange.outputOrder)
+    case .grant(.setUp(_, let named)), .grant(.statusFrames(_, let named)): pages = named
     default: return
     }
     for (page, frame) in zip(pages, frames) {
@@ -117,12 +123,15 @@ extension DirectBackend {
   }
 
   private mutating func book(
-    _ text: String, _ result: HypercallResult, _ domain: DomainID, _ machine: inout MachineState, _ cpu: Int
+    _ text: String, _ result: HypercallResult, _ domain: DomainID, isCounted: Bool, _ machine: inout MachineState,
+    _ cpu: Int
   ) {
-    machine.counters.hypercalls += 1
-    machine.counters.hypercallContinuations += xen.takeContinuations()
-    machine.counters.exitHypercall += 1
-    machine.counters.cycles.hypercall += machine.description.costs.hypercall
+    if isCounted {
+      machine.counters.hypercalls += 1
+      machine.counters.hypercallContinuations += xen.takeContinuations()
+      machine.counters.exitHypercall += 1
+      machine.counters.cycles.hypercall += machine.description.costs.hypercall
+    }
     var event = Event(operation: machine.operation, cpu: cpu, kind: .hypercall, cause: text)
     event.vm = Int(domain.raw)
     event.value = result.frames.first?.address.raw

@@ -48,6 +48,7 @@ extension DirectBackend {
     guard xen.frames[frame].isPinned else { return }
     var failure: XenError?
     do throws(XenError) { try xen.frames.unpin(frame, for: machine.domain, &machine) } catch { failure = error }
+    xen.flushForeign(&cpu, &machine)
     countHypercall("mmuext_op unpin_table", page.address, nil, failure, &machine, cpu.index)
   }
 
@@ -60,6 +61,7 @@ extension DirectBackend {
     if !xen.frames[frame].isPinned { pin(page, level: 4, &cpu, &machine) }
     var failure: XenError?
     do throws(XenError) { try xen.loadBase(frame, for: machine.domain, &cpu, &machine) } catch { failure = error }
+    xen.flushForeign(&cpu, &machine)
     countHypercall("mmuext_op new_baseptr", page.address, nil, failure, &machine, cpu.index)
     if let failure {
       machine.diverge(

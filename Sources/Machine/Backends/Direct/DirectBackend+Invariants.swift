@@ -16,7 +16,10 @@ extension DirectBackend {
         return "the TLB lets stores reach the table in machine frame \(String(frame.raw, radix: 16))"
       }
       // A frame that is free may still be there: it is flushed before somebody else gets it.
-      if let owner = xen.frames.owner(of: frame, machine), owner != machine.domain {
+      let writes = entry.data & TLBData.stores != 0
+      if let owner = xen.frames.owner(of: frame, machine), owner != machine.domain,
+        !xen.hasGrant(of: frame, to: machine.domain, writes: writes)
+      {
         return "the TLB leads to machine frame \(String(frame.raw, radix: 16)) of domain \(owner.raw)"
       }
     }

@@ -119,7 +119,7 @@ extension DirectBackend {
       preconditionFailure("a leaf at level \(level)")
     }
     let table = machine.allocateTable()
-    xen.frames.setExtra(table, of: machine.domain, true)
+    xen.frames.setExtra(table, of: machine.domain, true, &machine)
     port.setSplit(table, at: place)
     // PAT is bit 12 in a large leaf, bit 7 in a small one, where a large one has PS.
     let isSmall = part == .small
@@ -161,7 +161,7 @@ extension DirectBackend {
       forget(PageTableEntry(machine.memory.read(place)), level: level, at: place, &machine)
     }
     if xen.frames[table].isUnused {
-      xen.frames.setExtra(table, of: machine.domain, false)
+      xen.frames.setExtra(table, of: machine.domain, false, &machine)
       machine.physmap.free(table)
     } else {
       // The guest has linked it elsewhere by itself.
@@ -186,6 +186,8 @@ extension DirectBackend {
     let entry = PageTableEntry<MachineSpace>(queue.value(at: place) ?? machine.memory.read(place))
     if let table = port.splits[place] { return joined(table, level: level, machine) }
     guard entry.isPresent, let page = xen.physical(entry.frame, machine) else { return entry.raw }
+    // Another's frame, by its grant, has no page of the guest's.
+    if let owner = xen.frames.owner(of: entry.frame, machine), owner != machine.domain { return entry.raw }
     let flags = entry.raw & ~0xf_ffff_ffff_f000
     let withheld = level == 1 && port.isWithheld(place) ? EntryFlags.writable.rawValue : 0
     return page.address.raw | flags | withheld

@@ -26,6 +26,7 @@ struct DirectBackend: Backend, ~Copyable {
     if isFirst { registerAnnounced(&cpu, &machine) }
     loadBase(&cpu, &machine)
     setHardwareControls(&cpu, machine)
+    if isFirst { giveDevices(&machine) }
     isBuilding = false
     machine.notePeaks()
   }

@@ -36,8 +36,11 @@ struct Frame: BitwiseCopyable {
     static var built: Owner { Owner(raw: 0) }
     static var nobody: Owner { Owner(raw: 1) }
     static func domain(_ domain: DomainID) -> Owner { Owner(raw: UInt32(domain.raw) + 2) }
+    /// Xen's, and the domain may map it as if it was its own: a frame of its grant table.
+    static func shared(_ domain: DomainID) -> Owner { Owner(raw: UInt32(domain.raw) + 2 | 1 << 31) }
+    var isShared: Bool { raw >> 31 != 0 }
     /// The domain, if one has been given the frame.
-    var domain: DomainID? { raw > 1 ? DomainID(UInt16(raw - 2)) : nil }
+    var domain: DomainID? { raw > 1 ? DomainID(UInt16(raw & 0x7fff_ffff - 2)) : nil }
   }
 
   var owner = Owner.built
@@ -80,6 +83,7 @@ enum XenError: Int, Error {
   case notImplemented = 38
   /// The call was interrupted and will be continued; no guest ever sees it.
   case restart = 85
+  case noSpace = 28
   case notSupported = 95
 
   /// As in the event log: "-22".

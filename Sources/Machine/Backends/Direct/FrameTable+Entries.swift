@@ -45,9 +45,10 @@ extension FrameTable {
 
   /// Gives back the references of an entry of a validated table.
   mutating func putEntry(
-    _ entry: PageTableEntry<MachineSpace>, level: Int, _ machine: inout MachineState
+    _ entry: PageTableEntry<MachineSpace>, level: Int, of table: MPN, _ machine: inout MachineState
   ) {
     guard entry.isPresent, level > 1 || !isDevice(entry.frame, machine) else { return }
+    if level == 1 && owner(of: entry.frame, machine) != owner(of: table, machine) { hasDroppedForeign = true }
     if level > 1 || entry.isWritable { return put(entry.frame, &machine) }
     drop(entry.frame, &machine)
   }
@@ -101,7 +102,7 @@ extension FrameTable {
     } else {
       try getEntry(new, level: level, pages: owner, for: domain, &cpu, &machine)
       machine.memory.write(place, new.raw)
-      putEntry(old, level: level, &machine)
+      putEntry(old, level: level, of: frame, &machine)
     }
     return level > 1
   }

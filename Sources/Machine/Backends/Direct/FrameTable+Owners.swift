@@ -41,16 +41,30 @@ extension FrameTable {
     _ frame: MPN, to domain: DomainID, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) {
     let old = self[frame]
-    if old.owner == .nobody {
-      if old.former != machine.domain {
-        if old.droppedAt == clocks[old.former] { owedFlushes.insert(old.former) }
-      } else if old.droppedAt == machine.flushClock {
-        machine.flushAllCPUs(&cpu)
-      }
-    }
+    if old.owner == .nobody { flush(old.former, since: old.droppedAt, &cpu, &machine) }
     set(frame, Frame())
     change(frame) { $0.owner = .domain(domain) }
+    followType(frame, &machine)
     gained[domain, default: 0] += 1
+  }
+
+  /// Whether a domain has processors of its own, on which it does not run at present.
+  private func isAway(_ domain: DomainID, _ machine: borrowing MachineState) -> Bool {
+    domain != machine.domain && clocks[domain] != nil
+  }
+
+  /// ``MachineState/flushClock`` of a domain; one without a trace of its own has no CPU but the one that makes its
+  /// hypercalls.
+  func clock(of domain: DomainID, _ machine: borrowing MachineState) -> UInt64 {
+    isAway(domain, machine) ? clocks[domain] ?? 0 : machine.flushClock
+  }
+
+  /// Flushes a domain's CPUs, if they had no flush since its clock was so much; of one that does not run, before it does.
+  mutating func flush(
+    _ domain: DomainID, since clock: UInt64, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {
+    guard clock == self.clock(of: domain, machine) else { return }
+    if isAway(domain, machine) { owedFlushes.insert(domain) } else { machine.flushAllCPUs(&cpu) }
   }
 
   /// Takes 2^order frames in a row for a domain, single ones from the heap first; nil if there are none.
@@ -79,10 +93,10 @@ extension FrameTable {
 
   mutating func free(_ frame: MPN, _ machine: inout MachineState) {
     guard let domain = owner(of: frame, machine) else { return }
-    gained[domain, default: 0] -= 1
-    // A domain without a trace of its own has no CPU but the one that makes its hypercalls.
-    let isAway = domain != machine.domain && clocks[domain] != nil
-    let clock = isAway ? clocks[domain] ?? 0 : machine.flushClock
+    if !self[frame].owner.isShared { gained[domain, default: 0] -= 1 }
+    withdrawFromDevices(frame, of: domain, &machine)
+    let isAway = isAway(domain, machine)
+    let clock = clock(of: domain, machine)
     let former = isAway ? domain : machine.domain
     set(frame, Frame())
     change(frame) {
@@ -90,19 +104,21 @@ extension FrameTable {
       $0.former = former
       $0.droppedAt = clock
     }
-    if domain == dying {
+    if dead.contains(domain) {
       machine.memory.clear(frame)
       machine.contents?[frame] = 0
     }
     if notesTables, let page = machine.physmap.physical(frame) { freedPages.append(page) }
-    machine.physmap.remove(frame)
+    if isAway { freedAway[domain, default: []].append(frame) } else { machine.physmap.remove(frame) }
     heap.append(frame)
   }
 
   /// A frame of the hypervisor's becomes one of a domain's that no trace names, or is taken back.
-  mutating func setExtra(_ frame: MPN, of domain: DomainID, _ isOwned: Bool) {
+  mutating func setExtra(_ frame: MPN, of domain: DomainID, _ isOwned: Bool, _ machine: inout MachineState) {
+    if !isOwned { withdrawFromDevices(frame, of: domain, &machine) }
     set(frame, Frame())
     change(frame) { $0.owner = isOwned ? .domain(domain) : .nobody }
+    followType(frame, &machine)
     gained[domain, default: 0] += isOwned ? 1 : -1
     noteExtra(of: domain, isOwned)
   }

@@ -37,6 +37,7 @@ extension FrameTable {
         $0.endPartial()
       }
       settle(frame)
+      followType(frame, &machine)
       drop(frame, &machine)
       throw error
     }
@@ -75,14 +76,15 @@ extension FrameTable {
       $0.typeCount += 1
       $0.totalCount += 1
     }
+    if self[frame].kind != old.kind { followType(frame, &machine) }
     let changesType = old.typeCount == 0 && old.kind != kind && old.kind != .none
-    if changesType && old.droppedAt == machine.flushClock { machine.flushAllCPUs(&cpu) }
+    if changesType, let owner = owner(of: frame, machine) { flush(owner, since: old.droppedAt, &cpu, &machine) }
   }
 
   /// Gives back a type reference and the general one. A table that nobody relies on lets go of all that it refers to.
   mutating func put(_ frame: MPN, _ machine: inout MachineState) {
     precondition(self[frame].typeCount > 0 && self[frame].totalCount > 0, "a reference that was not taken")
-    let clock = machine.flushClock
+    let clock = owner(of: frame, machine).map { self.clock(of: $0, machine) } ?? machine.flushClock
     change(frame) {
       $0.typeCount -= 1
       if $0.typeCount == 0 { $0.droppedAt = clock }
@@ -96,7 +98,7 @@ extension FrameTable {
       settle(frame)
       let accepted = now.isValidated ? 512 : Int(now.acceptedEntries)
       for index in 0..<accepted where !isXenSlot(index, level: level) {
-        putEntry(entry(frame, index, machine), level: level, &machine)
+        putEntry(entry(frame, index, machine), level: level, of: frame, &machine)
       }
       if now.holdsPartialTable { put(entry(frame, accepted, machine).frame, &machine) }
     }

@@ -9,7 +9,7 @@ extension FrameTable {
 
   /// `decrease_reservation` of one frame. It is reported as done even where references keep it.
   mutating func decrease(_ frame: MPN, for domain: DomainID, _ machine: inout MachineState) -> Bool {
-    guard isOwned(frame, by: domain, machine) else { return false }
+    guard isOwned(frame, by: domain, machine), !self[frame].owner.isShared else { return false }
     if !self[frame].isReleased { release(frame, &machine) }
     return true
   }
@@ -22,8 +22,6 @@ extension FrameTable {
   /// The domain is gone: pins and what an interrupted call holds go, and every frame, once nobody has a reference.
   /// What it held is scrubbed before another domain gets it.
   mutating func destroy(_ domain: DomainID, bases: [MPN], _ machine: inout MachineState) {
-    dying = domain
-    defer { dying = nil }
     abandonInterrupted(by: domain, &machine)
     for base in bases { put(base, &machine) }
     for frame in known where self[frame].isPinned && isOwned(frame, by: domain, machine) {

@@ -34,7 +34,7 @@ extension FrameTable {
         }
       } else {
         for accepted in 0..<index where !isXenSlot(accepted, level: level) {
-          putEntry(entry(frame, accepted, machine), level: level, &machine)
+          putEntry(entry(frame, accepted, machine), level: level, of: frame, &machine)
         }
       }
       throw failure

@@ -21,8 +21,15 @@ struct FrameTable: ~Copyable {
   var clocks: [DomainID: UInt64] = [:]
   /// Those among them that must flush all of their CPUs before they run again.
   var owedFlushes: Set<DomainID> = []
-  /// The domain that is being destroyed: what it had is scrubbed.
-  var dying: DomainID?
+  /// Domains that have been destroyed: what they had is scrubbed, as it becomes free.
+  var dead: Set<DomainID> = []
+  /// Frames that were freed while the domain that had them did not run, which has yet to take them out of its P2M.
+  var freedAway: [DomainID: [MPN]] = [:]
+  /// What devices may reach, and the domains that have some.
+  var iommu = IOMMU()
+  var devices: Set<DomainID> = []
+  /// A mapping of another domain's frame has gone, and may still be in TLBs.
+  var hasDroppedForeign = false
   /// Frames that may still be taken from the machine beyond those in the heap.
   var reserve = UInt64.max
   /// The kernel runs in ring 3, where US says nothing of it: entries are adjusted, and Xen has slots of its own.

@@ -7,6 +7,7 @@ enum Hypercall {
   case updateMapping(MappingUpdate)
   case mmuExtended([MMUExtendedCall], pages: DomainID)
   case memory(MemoryCall)
+  case grant(GrantCall)
   /// Each entry is carried out whole before the next.
   indirect case multicall([Hypercall])
   /// The way back to user mode: within a multicall it is the last.
@@ -94,5 +95,12 @@ struct HypercallResult {
     if let done { text += " done \(done)" }
     if !parts.isEmpty { text += " [" + parts.map(\.text).joined(separator: " ") + "]" }
     return text
+  }
+}
+
+extension Hypercall {
+  /// None: the domain stores to memory of its own.
+  var isStore: Bool {
+    if case .grant(let call) = self { call.isStore } else { false }
   }
 }

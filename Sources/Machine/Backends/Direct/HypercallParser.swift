@@ -13,12 +13,20 @@ internal import Paging
 /// memory_op populate_physmap ADDRESS … [order=N]
 /// memory_op exchange FRAME … to ADDRESS … [in=ORDER] [out=ORDER] [exchanged=N]
 /// memory_op current_reservation | maximum_reservation
+/// grant_table_op map_grant_ref DOMAIN REFERENCE ADDRESS FLAG|FLAG… ; …
+/// grant_table_op unmap_grant_ref HANDLE [ADDRESS [BUS-ADDRESS]] ; …
+/// grant_table_op copy SOURCE DESTINATION LENGTH ; …
+/// grant_table_op setup_table COUNT [to ADDRESS …]
+/// grant_table_op get_status_frames COUNT [to ADDRESS …]
+/// grant_table_op set_version N | get_version | query_size
+/// grant_foreign_access REFERENCE DOMAIN FRAME [readonly]   end_foreign_access REFERENCE
 /// iret   getpageframeinfo3 FRAME   destroydomain
 /// ```
 ///
 /// Numbers are hexadecimal and in machine terms; `@ADDRESS` is the machine address of a physical one by the caller's P2M,
-/// `@DOMAIN:ADDRESS` by another's; terms are joined by `|` or `+`. Domains, counts and orders are decimal, a domain also
-/// `self`, `io` or `xen`. Behind `=>` stands the result that the author expects.
+/// `@DOMAIN:ADDRESS` by another's; terms are joined by `|` or `+`. Domains, counts, orders, grant references and handles are
+/// decimal, a domain also `self`, `io` or `xen`; SOURCE and DESTINATION are a FRAME's address or a grant,
+/// `DOMAIN:REFERENCE[:OFFSET]`. Behind `=>` stands the result that the author expects.
 struct HypercallParser {
   /// The caller, for `@ADDRESS`.
   let domain: DomainID
@@ -56,6 +64,8 @@ struct HypercallParser {
       for part in arguments.split(separator: "/") { calls.append(try parse(part)) }
       return .multicall(calls)
     case "memory_op": return try memory(arguments)
+    case "grant_table_op": return try grant(arguments)
+    case "grant_foreign_access", "end_foreign_access": return try grantStore(name, arguments)
     case "iret": return .iret
     case "destroydomain": return .destroy
     case "getpageframeinfo3":
@@ -121,113 +131,5 @@ struct HypercallParser {
       calls.append(call)
     }
     return .mmuExtended(calls, pages: pages)
-  }
-}
-
-extension HypercallParser {
-  private func memory(_ words: [String]) throws(Problem) -> Hypercall {
-    var options: [String: Int] = [:]
-    var plain: [String] = []
-    for word in words.dropFirst() {
-      let pair = word.split(separator: "=").map(String.init)
-      if pair.count == 2, ["order", "in", "out", "exchanged"].contains(pair[0]) {
-        options[pair[0]] = try number(pair[1])
-      } else {
-        plain.append(word)
-      }
-    }
-    let order = options["order"] ?? 0
-    switch words.first {
-    case "increase_reservation":
-      guard plain.count == 1, try number(plain[0]) <= 1 << 20 else { throw Problem(expected: "COUNT, at most 1048576") }
-      return .memory(.increase(count: try number(plain[0]), order: order))
-    case "decrease_reservation": return .memory(.decrease(try frames(plain), order: order))
-    case "populate_physmap": return .memory(.populate(try pages(plain), order: order))
-    case "exchange":
-      let halves = plain.split(separator: "to", omittingEmptySubsequences: false)
-      guard halves.count == 2 else { throw Problem(expected: "FRAME … to ADDRESS …") }
-      var exchange = Hypercall.Exchange(input: try frames(Array(halves[0])), output: try pages(Array(halves[1])))
-      exchange.inputOrder = options["in"] ?? 0
-      exchange.outputOrder = options["out"] ?? 0
-      exchange.exchanged = UInt64(options["exchanged"] ?? 0)
-      return .memory(.exchange(exchange))
-    case "current_reservation": return .memory(.currentReservation)
-    case "maximum_reservation": return .memory(.maximumReservation)
-    default: return .unknown
-    }
-  }
-
-  private func frames(_ words: [String]) throws(Problem) -> [MPN] {
-    var frames: [MPN] = []
-    for word in words { frames.append(MPN(try value(word) >> 12)) }
-    return frames
-  }
-
-  private func pages(_ words: [String]) throws(Problem) -> [PPN] {
-    var pages: [PPN] = []
-    for word in words { pages.append(PPN(try hexadecimal(word) >> 12)) }
-    return pages
-  }
-
-  // MARK: Words
-
-  private func value(_ word: String) throws(Problem) -> UInt64 {
-    var result: UInt64 = 0
-    for term in word.split(whereSeparator: { $0 == "|" || $0 == "+" }) {
-      if term.first == "@" {
-        result |= try machineAddress(term.dropFirst().split(separator: ":").map(String.init))
-      } else {
-        let (sum, isTooLarge) = result.addingReportingOverflow(try hexadecimal(String(term)))
-        guard !isTooLarge else { throw Problem(expected: "a number of 64 bits, not \(word)") }
-        result = sum
-      }
-    }
-    return result
-  }
-
-  /// The pages that a text names by `@`, as far as they can be read.
-  static func pages(in text: String, domain: DomainID) -> [Page] {
-    let ends: Set<Character> = [" ", "|", "+", "="]
-    return text.split(separator: "@").dropFirst().compactMap { rest in
-      let parts = rest.prefix { !ends.contains($0) }.split(separator: ":")
-      guard let last = parts.last, let address = UInt64(last.hasPrefix("0x") ? last.dropFirst(2) : last, radix: 16)
-      else { return nil }
-      let owner = parts.count == 2 ? UInt16(parts[0]).map { DomainID($0) } : domain
-      return owner.map { Page(domain: $0, page: PPN(address >> 12)) }
-    }
-  }
-
-  private func machineAddress(_ parts: [String]) throws(Problem) -> UInt64 {
-    guard let last = parts.last, parts.count <= 2 else { throw Problem(expected: "@ADDRESS or @DOMAIN:ADDRESS") }
-    let owner = parts.count == 2 ? try domain(parts[0]) : domain
-    let address = PhysicalAddress(try hexadecimal(last))
-    guard address.raw < 1 << 52, let frame = frames[Page(domain: owner, page: address.page)] else {
-      throw Problem(expected: "a physical address that the domain has, not \(last)")
-    }
-    return frame.address.raw | address.offset
-  }
-
-  private func domain(_ word: String) throws(Problem) -> DomainID {
-    switch word {
-    case "self": return .oneself
-    case "io": return .io
-    case "xen": return .xen
-    default:
-      guard let number = UInt16(word) else { throw Problem(expected: "a domain, not \(word)") }
-      return DomainID(number)
-    }
-  }
-
-  private func number(_ word: String) throws(Problem) -> Int {
-    guard let number = Int(word), number >= 0 else { throw Problem(expected: "a decimal number, not \(word)") }
-    return number
-  }
-
-  private func hexadecimal(_ word: String) throws(Problem) -> UInt64 {
-    let digits = word.hasPrefix("0x") ? word.dropFirst(2) : Substring(word)
-    guard let value = UInt64(digits, radix: 16), !digits.hasPrefix("+"), !digits.hasPrefix("-") else {
-      throw Problem(expected: "a hexadecimal number, not \(word)")
-    }
-    return value
   }
 }

@@ -24,18 +24,31 @@ extension Xen {
       }
     }
     if let frame = frames.interrupted { recount.add(frame, kind: frames[frame].kind) }
+    recountGrants(&recount)
+    if let problem = violatedGrant(recount.foreign) { return problem }
     for frame in frames.known {
       if let problem = problem(of: frame, recount.sums[frame.raw] ?? Recount.Sum(), machine) {
         return "machine frame \(frame.hexadecimal): \(problem)"
       }
     }
-    return violatedReservation(machine)
+    return violatedReservation(machine) ?? violatedDevices(machine)
   }
 
   private func entry(
     _ frame: MPN, _ index: Int, _ machine: borrowing MachineState
   ) -> PageTableEntry<MachineSpace> {
     PageTableEntry(machine.memory.read(frame.entryAddress(index: index)))
+  }
+
+  /// Frames that Xen shares, and those that devices may reach by a grant; what processors reach is in their tables.
+  private borrowing func recountGrants(_ recount: inout Recount) {
+    for table in grantTables.values {
+      for frame in table.frames + table.statusFrames { recount.add(frame, kind: .writable) }
+      for active in table.active.values {
+        for _ in 0..<active.deviceReads { recount.add(active.frame, kind: nil) }
+        for _ in 0..<active.deviceWrites { recount.add(active.frame, kind: .writable) }
+      }
+    }
   }
 
   private borrowing func problem(
@@ -59,7 +72,7 @@ extension Xen {
     var gained: [DomainID: Int] = [:]
     for frame in frames.known {
       let before = frames.builder(of: frame, machine)
-      let now = frames.owner(of: frame, machine)
+      let now = frames[frame].owner.isShared ? nil : frames.owner(of: frame, machine)
       if let before, before != now { gained[before, default: 0] -= 1 }
       if let now, before != now { gained[now, default: 0] += 1 }
     }
@@ -75,7 +88,7 @@ extension Xen {
   }
 
   /// References by frame, as the tables have them.
-  private struct Recount: ~Copyable {
+  struct Recount: ~Copyable {
     struct Sum: BitwiseCopyable {
       var typed: UInt32 = 0
       var total: UInt32 = 0
@@ -84,6 +97,8 @@ extension Xen {
     }
 
     var sums = PageMap<Sum>()
+    /// Entries that lead to another domain's frame.
+    var foreign: [ForeignUse: Int] = [:]
 
     /// Adds a reference; of a kind, if it relies on the frame's type.
     mutating func add(_ frame: MPN, kind: Frame.Kind?) {
@@ -96,14 +111,20 @@ extension Xen {
       sums.set(frame.raw, sum)
     }
 
-    /// Adds what an entry of a table refers to, which must be of the same owner, or memory of a device.
+    /// Adds what an entry of a table refers to: what is of the same owner, memory of a device, or, at level 1, granted.
     mutating func add(
       _ entry: PageTableEntry<MachineSpace>, of table: MPN, _ level: Int, _ xen: borrowing Xen,
       _ machine: borrowing MachineState
     ) -> String? {
       guard entry.isPresent else { return nil }
       if level == 1 && xen.frames.isDevice(entry.frame, machine) { return nil }
-      guard let owner = xen.frames.owner(of: table, machine), xen.frames.isOwned(entry.frame, by: owner, machine) else {
+      let owner = xen.frames.owner(of: table, machine)
+      if owner == nil || xen.frames.owner(of: entry.frame, machine) != owner {
+        if level == 1, let owner {
+          foreign[ForeignUse(domain: owner, frame: entry.frame, writes: entry.isWritable), default: 0] += 1
+          add(entry.frame, kind: entry.isWritable ? .writable : nil)
+          return nil
+        }
         return "machine frame \(table.hexadecimal): an entry leads to \(entry.frame.hexadecimal), which is another's"
       }
       if level > 1 && !xen.frames[entry.frame].isValidated && !xen.frames[entry.frame].isPartial {

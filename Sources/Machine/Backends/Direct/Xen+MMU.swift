@@ -18,6 +18,7 @@ extension Xen {
   mutating func update(
     _ place: MachineAddress, _ value: UInt64, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) throws(XenError) -> Bool {
+    defer { flushForeign(&cpu, &machine) }
     var flushes = false
     try continuing { (frames: inout FrameTable) throws(XenError) in
       flushes = try frames.update(place, value, for: machine.domain, &cpu, &machine)
@@ -103,7 +104,7 @@ extension Xen {
   }
 
   /// Where the level-1 entry for an address lies, nil if there is none that the guest may change.
-  private func place(
+  func place(
     of address: VirtualAddress, _ domain: DomainID, _ cpu: Int, _ machine: borrowing MachineState
   ) -> MachineAddress? {
     guard address.isCanonical(levels: 4), var table = domains[domain]?.bases[cpu] else { return nil }

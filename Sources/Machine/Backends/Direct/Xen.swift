@@ -4,6 +4,8 @@ internal import Paging
 struct Xen: ~Copyable {
   var frames = FrameTable()
   var domains: [DomainID: Domain] = [.guest: Domain()]
+  /// What domains let each other use; made when a domain first makes use of it.
+  var grantTables: [DomainID: GrantTable] = [:]
   /// M2P as the guests may have it: 1 + a pseudo-physical page, where somebody has said so; nobody relies on it.
   private var pseudoPhysical = PageMap<UInt64>()
   /// Entries that hypercalls have changed since somebody last looked.
@@ -53,11 +55,13 @@ struct Xen: ~Copyable {
   mutating func call(
     _ call: Hypercall, from domain: DomainID, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> HypercallResult {
+    defer { flushForeign(&cpu, &machine) }
     switch call {
     case .mmuUpdate(let updates): return update(updates, from: domain, &cpu, &machine)
     case .updateMapping(let update): return updateMapping(update, from: domain, &cpu, &machine)
     case .mmuExtended(let calls, let pages): return extended(calls, pages: pages, from: domain, &cpu, &machine)
     case .memory(let call): return reserve(call, for: domain, &cpu, &machine)
+    case .grant(let call): return grant(call, from: domain, &cpu, &machine)
     case .multicall(let calls): return multicall(calls, from: domain, &cpu, &machine)
     case .iret: return HypercallResult()
     case .frameInfo(let frame): return frameInfo(frame, for: domain, machine)
@@ -66,6 +70,11 @@ struct Xen: ~Copyable {
       return HypercallResult()
     case .unknown: return HypercallResult(.notImplemented)
     }
+  }
+
+  /// An entry that mapped another domain's frame went, other than by its grant: the frame must not stay in the caller's TLBs.
+  mutating func flushForeign(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    if frames.takeForeignDrop() { machine.flushAllCPUs(&cpu) }
   }
 
   /// Each entry's failure is its own; `iret` ends the list, and a multicall may not hold another.
@@ -118,8 +127,13 @@ struct Xen: ~Copyable {
     guard let known = domains[domain] else { return }
     let bases = known.bases.keys.sorted().compactMap { known.bases[$0] }
     let userBases = known.userBases.keys.sorted().compactMap { known.userBases[$0] }
+    // From here on what becomes free is scrubbed.
+    frames.dead.insert(domain)
+    frames.removeDevices(of: domain, &machine)
+    releaseGrants(of: domain, &machine)
     frames.destroy(domain, bases: bases + userBases, &machine)
     machine.flushAllCPUs(&cpu)
     domains[domain] = nil
+    reap(domain, &machine)
   }
 }

@@ -1,0 +1,49 @@
+internal import Paging
+
+/// What the devices of domains may reach: the IOMMU's table follows the types of frames (XSA-288).
+///
+/// A frame is in its domain's table exactly while its last type is writable, whether or not anybody uses it as such, or
+/// while it has had no type yet: new frames are as good as writable, since Xen gives each one that type once. A device
+/// can so write to no page table, nor to one that was a table and that nobody has mapped writable since. Devices of a
+/// paravirtual guest name machine pages.
+extension FrameTable {
+  /// A domain has devices: all of its frames are in its table.
+  mutating func addDevices(to domain: DomainID, _ runs: [Range<UInt64>], _ machine: inout MachineState) {
+    devices.insert(domain)
+    for run in runs { iommu.map(run, of: domain, &machine.counters) }
+    for frame in known { followType(frame, &machine) }
+  }
+
+  /// What the owner's devices may do with a frame.
+  func deviceAccess(_ frame: MPN) -> IOMMU.Access {
+    let state = self[frame]
+    let isData = state.kind == .none || state.kind == .writable
+    return isData && !state.owner.isShared ? [.read, .write] : []
+  }
+
+  /// Brings the owner's table up to the type that a frame has now.
+  mutating func followType(_ frame: MPN, _ machine: inout MachineState) {
+    guard !devices.isEmpty, let owner = owner(of: frame, machine), devices.contains(owner) else { return }
+    setDeviceAccess(deviceAccess(frame), to: frame, of: owner, &machine)
+  }
+
+  /// What is taken away is dropped from the IOTLB at once: nobody may rely on the change before.
+  mutating func setDeviceAccess(
+    _ access: IOMMU.Access, to frame: MPN, of domain: DomainID, _ machine: inout MachineState
+  ) {
+    let old = iommu.entry(frame.raw, of: domain)?.access ?? []
+    guard old != access else { return }
+    iommu.set(
+      frame.raw, access.isEmpty ? nil : IOMMU.Entry(frame: frame, access: access), of: domain, &machine.counters)
+    if !access.isSuperset(of: old) { iommu.flush(domain, &machine.counters) }
+  }
+
+  /// A frame is about to be somebody else's.
+  mutating func withdrawFromDevices(_ frame: MPN, of domain: DomainID, _ machine: inout MachineState) {
+    if devices.contains(domain) { setDeviceAccess([], to: frame, of: domain, &machine) }
+  }
+
+  mutating func removeDevices(of domain: DomainID, _ machine: inout MachineState) {
+    if devices.remove(domain) != nil { iommu.remove(domain, &machine.counters) }
+  }
+}
