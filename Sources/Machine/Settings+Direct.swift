@@ -8,6 +8,8 @@ struct DirectSettings: Hashable, Sendable {
     case hypercall
     /// By plain stores, each of which Xen emulates.
     case emulate
+    /// By plain stores to a table that Xen detaches at the first of them, and checks as a whole later.
+    case detach
   }
 
   /// Entries that Xen validates until an interrupt makes it leave a hypercall and come back; 0: none comes.
@@ -17,6 +19,8 @@ struct DirectSettings: Hashable, Sendable {
   /// Updates that the port asks for at once at most.
   var batch = 1
   var stores = Stores.hypercall
+  /// The kernel runs in ring 3 and has one base table, its processes have another; else it runs in ring 1, and there is one.
+  var hasTwoBases = false
 }
 
 extension Settings {
@@ -33,9 +37,13 @@ extension Settings {
       return true
     },
     .word(
-      "direct.stores", ["hypercall", "emulate"],
-      "level-1 tables change by hypercalls, or by stores that fault and that Xen emulates"
+      "direct.stores", ["hypercall", "emulate", "detach"],
+      "level-1 tables change by hypercalls, by stores that Xen emulates, or by stores to a table that it detaches"
     ) { $0.direct.stores = DirectSettings.Stores.allCases[$1] },
+    .word(
+      "direct.rings", ["1", "3"],
+      "ring of the kernel: 1 with one base table (32-bit Xen), 3 with one for itself and one for user code (64-bit)"
+    ) { $0.direct.hasTwoBases = $1 == 1 },
     .number(
       "direct.spare", 1 << 28, in: 0...1 << 28,
       "frames of the machine beyond those that the guest was built with, for whoever asks for more"

@@ -5,6 +5,7 @@ extension CounterTable {
   /// The columns that came later still: behind `settings`.
   static let latest: [Column] =
     shadowing + walks + monitor + designs + kernel + cycles + dirtyLog + moves + softwareTLB + entries + direct
+    + directDesigns
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -139,5 +140,14 @@ extension CounterTable {
     Column("balloon_given") { $0.balloonGiven },
     Column("balloon_taken") { $0.balloonTaken },
     Column("balloon_retries") { $0.balloonRetries },
+  ]
+
+  /// Rings and plain stores of direct paging.
+  private static let directDesigns: [Column] = [
+    Column("base_switches") { $0.baseSwitches },
+    Column("syscalls_reflected") { $0.systemCallsReflected },
+    Column("tables_detached") { $0.tablesDetached },
+    Column("detached_stores") { $0.detachedStores },
+    Column("detached_updates") { $0.detachedUpdates },
   ]
 }
