@@ -8,6 +8,8 @@ struct DirectSettings: Hashable, Sendable {
     case hypercall
     /// By plain stores, each of which Xen emulates.
     case emulate
+    /// By plain stores to a table that Xen detaches at the first of them, and checks as a whole later.
+    case detach
   }
 
   /// Entries that Xen validates until an interrupt makes it leave a hypercall and come back; 0: none comes.
@@ -19,6 +21,8 @@ struct DirectSettings: Hashable, Sendable {
   var stores = Stores.hypercall
   /// The guest has devices of its own, which reach memory through an IOMMU.
   var hasIOMMU = false
+  /// The kernel runs in ring 3 and has one base table, its processes have another; else it runs in ring 1, and there is one.
+  var hasTwoBases = false
 }
 
 extension Settings {
@@ -35,12 +39,15 @@ extension Settings {
       return true
     },
     .word(
-      "direct.stores", ["hypercall", "emulate"],
-      "level-1 tables change by hypercalls, or by stores that fault and that Xen emulates"
+      "direct.stores", ["hypercall", "emulate", "detach"],
+      "level-1 tables change by hypercalls, by stores that Xen emulates, or by stores to a table that it detaches"
     ) { $0.direct.stores = DirectSettings.Stores.allCases[$1] },
     .word(
       "direct.iommu", ["off", "on"], "the guest has devices of its own, which reach memory (`dma`) through an IOMMU"
     ) { $0.direct.hasIOMMU = $1 == 1 },
+      "direct.rings", ["1", "3"],
+      "ring of the kernel: 1 with one base table (32-bit Xen), 3 with one for itself and one for user code (64-bit)"
+    ) { $0.direct.hasTwoBases = $1 == 1 },
     .number(
       "direct.spare", 1 << 28, in: 0...1 << 28,
       "frames of the machine beyond those that the guest was built with, for whoever asks for more"

@@ -85,6 +85,8 @@ public struct PagingControls: Hashable, Sendable {
   public var reportsFetch: Bool
   /// Bits that are reserved in a present entry of any level (32-bit paging: in the form of 8 bytes).
   public var reservedMask: UInt64
+  /// The guest's kernel runs at CPL 3 as its processes do: all of its accesses are user accesses to the hardware.
+  public var isKernelUnprivileged = false
 
   /// Tables have 1024 entries of 4 bytes: 32-bit paging.
   @inlinable public var hasNarrowEntries: Bool { levels == 2 }

@@ -14,9 +14,11 @@ public struct PageFaultCode: OptionSet, Hashable, Sendable {
   /// The access was an instruction fetch; reported with CR4.SMEP or EFER.NXE only.
   @inlinable public static var fetch: PageFaultCode { PageFaultCode(rawValue: 16) }
 
-  /// The bits that describe the access, as the processor reports them under these controls.
+  /// The bits that describe the access, as the processor reports them under these controls: of a kernel at CPL 3, as a
+  /// user access.
   public init(_ access: Access, under controls: PagingControls) {
     self.init(access, reportsFetch: controls.reportsFetch)
+    if controls.isKernelUnprivileged { insert(.user) }
   }
 
   /// The bits that describe the access.

@@ -28,6 +28,7 @@ public struct Rights: Hashable, Sendable {
   ///
   /// A user access needs a user page, a store RW, a fetch no NX. In supervisor mode a store passes without RW if
   /// CR0.WP is clear, SMEP forbids fetches from user pages, and SMAP other accesses to them while EFLAGS.AC is clear.
+  /// What a kernel does at CPL 3 are user accesses.
   @inlinable public func allowed(under controls: PagingControls) -> UInt64 {
     let load: UInt64 = 1
     let store: UInt64 = 2
@@ -41,6 +42,7 @@ public struct Rights: Hashable, Sendable {
       if controls.hasSMAP { supervisor &= ~(load | store) }
       if controls.hasSMEP { supervisor &= ~fetch }
     }
+    if controls.isKernelUnprivileged { supervisor = user }
     return supervisor | user << 4
   }
 

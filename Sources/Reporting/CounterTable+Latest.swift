@@ -5,7 +5,7 @@ extension CounterTable {
   /// The columns that came later still: behind `settings`.
   static let latest: [Column] =
     shadowing + walks + monitor + designs + kernel + cycles + dirtyLog + moves + softwareTLB + entries + direct
-    + grants + devices
+    + grants + devices + directDesigns
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -157,5 +157,14 @@ extension CounterTable {
     Column("iotlb_flushes") { $0.iotlbFlushes },
     Column("iommu_maps") { $0.iommuMaps },
     Column("iommu_unmaps") { $0.iommuUnmaps },
+  ]
+
+  /// Rings and plain stores of direct paging.
+  private static let directDesigns: [Column] = [
+    Column("base_switches") { $0.baseSwitches },
+    Column("syscalls_reflected") { $0.systemCallsReflected },
+    Column("tables_detached") { $0.tablesDetached },
+    Column("detached_stores") { $0.detachedStores },
+    Column("detached_updates") { $0.detachedUpdates },
   ]
 }

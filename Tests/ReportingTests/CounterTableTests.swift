@@ -31,7 +31,7 @@ final class CounterTableTests: XCTestCase {
       cycles_l2_tlb,cycles_walk,cycles_nested_walk,cycles_delivery,cycles_guest_cr3,cycles_guest_invlpg,\
       cycles_hidden_fill,cycles_hidden_trace,cycles_hidden_dirty,cycles_hidden_host,cycles_hidden_other,\
       cycles_true_fault,cycles_exit_cr3,cycles_exit_invlpg,cycles_exit_control,cycles_exit_interrupt,cycles_hypercall,\
-      cycles_validation,cycles_examine,cycles_dirty_log,cycles_nested_split,\
+      cycles_validation,cycles_examine,cycles_dirty_log,cycles_nested_split,cycles_mode,\
       dirty_log_rounds,dirty_log_pages,dirty_log_pages_peak,trace_faults_dirty_log,dirty_log_exits,dirty_log_full,\
       dirty_log_examined,dirty_log_cycles,nested_split,nested_collapsed,invepts,invvpids,exit_flushes,\
       guest_write_backs,guest_moved_pages,itlb_l1_misses,dtlb_l1_misses,tlb_refills,tlb_invalid,tlb_modified,\
@@ -40,7 +40,8 @@ final class CounterTableTests: XCTestCase {
       mmu_update_calls,exits_saved,hypercall_continuations,\
       balloon_given,balloon_taken,balloon_retries,\
       grant_maps,grant_unmaps,grant_copies,\
-      dma_translations,dma_faults,iotlb_misses,iotlb_flushes,iommu_maps,iommu_unmaps
+      dma_translations,dma_faults,iotlb_misses,iotlb_flushes,iommu_maps,iommu_unmaps,\
+      base_switches,syscalls_reflected,tables_detached,detached_stores,detached_updates
 
       """)
   }

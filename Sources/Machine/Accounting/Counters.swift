@@ -217,6 +217,14 @@ public struct Counters: Hashable, Sendable {
   public var iommuUnmaps: UInt64 = 0
   /// Times that a hypercall was interrupted and continued.
   public var hypercallContinuations: UInt64 = 0
+  /// Loads of the kernel's or the user's base table at a change of mode, and the system calls that Xen has handed on.
+  public var baseSwitches: UInt64 = 0
+  public var systemCallsReflected: UInt64 = 0
+  /// Tables that Xen detached for the guest to write to, its stores to them, and entries that had changed when they were
+  /// attached again.
+  public var tablesDetached: UInt64 = 0
+  public var detachedStores: UInt64 = 0
+  public var detachedUpdates: UInt64 = 0
 
   public init() {}
 

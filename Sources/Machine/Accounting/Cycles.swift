@@ -40,6 +40,8 @@ public struct Cycles: Hashable, Sendable {
   public var dirtyLog: UInt64 = 0
   /// Large nested pages that are split, and put together again.
   public var nestedSplit: UInt64 = 0
+  /// Changes between kernel and user mode that the hypervisor makes: system calls that it hands on, loads of base tables.
+  public var mode: UInt64 = 0
 
   public init() {}
 
@@ -47,7 +49,7 @@ public struct Cycles: Hashable, Sendable {
   public var guest: UInt64 { delivery + guestCR3 + guestInvlpg }
   public var virtualization: UInt64 {
     fill + trace + dirty + host + other + trueFault + cr3 + invlpg + control + interrupt + hypercall + validation
-      + examine + dirtyLog + nestedSplit
+      + examine + dirtyLog + nestedSplit + mode
   }
 }
 
@@ -90,5 +92,6 @@ extension Cycles {
     Item("examine", "guest entries looked at in passing") { $0.examine },
     Item("dirty_log", "harvests of the dirty log") { $0.dirtyLog },
     Item("nested_split", "large nested pages split and put together") { $0.nestedSplit },
+    Item("mode", "changes between kernel and user mode") { $0.mode },
   ]
 }

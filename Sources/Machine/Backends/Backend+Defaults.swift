@@ -44,7 +44,15 @@ extension Backend where Self: ~Copyable {
 
   mutating func settle(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 
+  static var seesModes: Bool { false }
+
+  mutating func changed(_ mode: ModeChange, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
   func emulatesStore(to address: PhysicalAddress, _ machine: inout MachineState) -> Bool { false }
+
+  mutating func preparesStore(
+    to address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) {}
 
   mutating func flushTLBs(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 
@@ -66,7 +74,7 @@ extension Backend where Self: ~Copyable {
 
   func account(of frame: MPN) -> FrameAccount? { nil }
 
-  mutating func finish(_ machine: inout MachineState) {}
+  mutating func finish(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 
   borrowing func guestEntry(at address: PhysicalAddress, _ machine: inout MachineState) -> UInt64 {
     machine.guestWord(address)

@@ -101,9 +101,18 @@ protocol Backend: ~Copyable {
   /// The guest's kernel relies on all that it has changed: what a backend holds back is carried out.
   mutating func settle(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
+  /// The guest's ways from user mode to kernel mode and back concern the mode's hypervisor.
+  static var seesModes: Bool { get }
+
+  /// The guest goes from one to the other, if it is not there already.
+  mutating func changed(_ mode: ModeChange, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
   /// Whether a page-table store is one of an instruction, through the mapping that the trace names, in a mode whose
   /// stores are hypercalls.
   func emulatesStore(to address: PhysicalAddress, _ machine: inout MachineState) -> Bool
+
+  /// Such a store is about to be made.
+  mutating func preparesStore(to address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
   /// What the hypervisor books of a machine frame; nil if it keeps no such books.
   func account(of frame: MPN) -> FrameAccount?
@@ -115,7 +124,7 @@ protocol Backend: ~Copyable {
   mutating func populate(_ pages: [PPN], _ cpu: inout VirtualCPU, _ machine: inout MachineState) -> Int
 
   /// The replay has ended.
-  mutating func finish(_ machine: inout MachineState)
+  mutating func finish(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
   /// The guest's own view of an entry of its tables, after the mode's changes to it have been undone.
   borrowing func guestEntry(at address: PhysicalAddress, _ machine: inout MachineState) -> UInt64

@@ -6,9 +6,10 @@ extension Processor where MMU: ~Copyable {
     // A frame that a domain has got without a page for it stands for itself.
     let found = machine.physmap.physical(frame) ?? (MMU.takesHypercalls ? PPN(frame.raw) : nil)
     let root = root
+    var controls = cpus.running.guestControls
+    controls.isKernelUnprivileged = cpus.running.hardwareControls.isKernelUnprivileged
     let verdict = oracle?.judge(
-      page.address, access, gave: found ?? PPN(.max), root, cpus.running.guestControls,
-      cpus.running.index)
+      page.address, access, gave: found ?? PPN(.max), root, controls, cpus.running.index)
     switch verdict {
     case .stale: machine.counters.staleHits += 1
     case .illegal:

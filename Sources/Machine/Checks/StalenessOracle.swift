@@ -90,6 +90,8 @@ struct StalenessOracle {
     _ controls: PagingControls, _ cpu: Int
   ) -> Verdict {
     latestWasStale = false
+    // User code has no kernel half if kernel and user code are told apart by their tables.
+    if controls.isKernelUnprivileged && access.isUser && address.raw >> 63 == 1 { return .illegal }
     var question = Question(address: address.raw, access: access, page: page, controls: controls)
     if search(question, root, since: time, { _ in self.time }) { return .current }
     guard let windows = invalidations[cpu] else { return .illegal }
@@ -171,7 +173,9 @@ struct StalenessOracle {
         entry = NarrowPaging.widened(narrow, level: level, VirtualAddress(question.address), under: question.controls)
       }
       guard entry.isPresent, entry.reservedBits(level: level, under: question.controls) == 0 else { return false }
-      let rights = rights.combined(with: Rights(entry))
+      var rights = rights.combined(with: Rights(entry))
+      // Then all entries are the user's.
+      if question.controls.isKernelUnprivileged { rights.raw |= 2 }
       let since = hasPageWalkCache ? start : max(start, version.time)
       guard entry.isLeaf(level: level), let size = PageSize(level: level) else {
         return search(question, entry.frame.address.raw, level - 1, rights, since: since, leafStart)

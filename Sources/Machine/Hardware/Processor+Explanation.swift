@@ -9,6 +9,7 @@ extension Processor where MMU: ~Copyable {
       return [.stopped("the address is not canonical: a general-protection fault")]
     }
     if !cpus.running.hasStarted { try start() }
+    follow(access)
     machine.notes = WalkNotes()
     defer { machine.notes = nil }
     let first = cpus.running.lookUpFirst(address.page.raw, access)

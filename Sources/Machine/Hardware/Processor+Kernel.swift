@@ -188,6 +188,7 @@ extension Processor where MMU: ~Copyable {
   /// A process operation of the trace.
   mutating func carryOutProcess(_ operation: Operation, _ batch: OperationBatch) throws(ReplayError) {
     if !cpus.running.hasStarted { try start() }
+    change(.systemCall)
     let words = batch.payload(of: operation)
     let word = words.first ?? 0
     let address = operation.address

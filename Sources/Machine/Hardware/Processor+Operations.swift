@@ -119,6 +119,7 @@ extension Processor where MMU: ~Copyable {
 
   private mutating func interrupt(_ operation: Operation) {
     guard cpus.running.hasStarted else { return }
+    change(.interrupt)
     backend.settle(&cpus.running, &machine)
     machine.countInterrupt(vector: UInt16(truncatingIfNeeded: operation.size), cpus.running.index)
     leaveMonitor()

@@ -67,10 +67,7 @@ extension Processor where MMU: ~Copyable {
     _ store: TableStore, _ operation: Operation, at address: VirtualAddress?
   ) throws(ReplayError) {
     guard let address else {
-      if operation.size > 0 {
-        let cost = machine.description.costs.emulation
-        machine.count(.trace, nil, store.address.page, cost: cost, cpus.running.index)
-      }
+      if operation.size > 0 { backend.sawStore(to: store.address, &cpus.running, &machine) }
       return
     }
     _ = try performStore(operation, store, at: address)
@@ -133,7 +130,7 @@ extension Processor where MMU: ~Copyable {
     try settlePending()
     backend.settle(&cpus.running, &machine)
     endDirtyLog()
-    backend.finish(&machine)
+    backend.finish(&cpus.running, &machine)
   }
 
   /// Carries out what has waited for the tables behind it, which direct paging needs before.
@@ -146,6 +143,7 @@ extension Processor where MMU: ~Copyable {
     case .tableStore(let store, let operation, let address):
       machine.noteTable(store.address.page, level: 0)
       if hasStarted, backend.emulatesStore(to: store.address, &machine) {
+        backend.preparesStore(to: store.address, &cpus.running, &machine)
         try storeThroughMapping(store, operation, at: address)
       }
       oracle?.store(store)

@@ -58,6 +58,7 @@ extension Processor where MMU: ~Copyable {
   mutating func translate(_ address: VirtualAddress, _ access: Access) throws(ReplayError) -> TranslationOutcome {
     // The look-up changes the order of use without the loop's knowing.
     cpus.running.forgetLastPages()
+    follow(access)
     let first = address.isCanonical(levels: 5) ? cpus.running.lookUpFirst(address.page.raw, access) : 0
     return try translate(address, access, first: first)
   }
@@ -97,7 +98,10 @@ extension Processor where MMU: ~Copyable {
       countProtection(address)
       return .protection
     }
-    if !cpus.running.hasStarted { try start() }
+    if !cpus.running.hasStarted {
+      try start()
+      follow(access)
+    }
     machine.counters.translations += 1
     let page = address.page
     if first & access.bit != 0 {

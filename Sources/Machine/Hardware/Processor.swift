@@ -105,13 +105,34 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
     guard oracle == nil && !crosses && address.isCanonical(levels: 5) else {
       return try translateAccess(address, access, second: crosses ? operation.size : 0)
     }
+    follow(access)
     // The shortest way of a translation: the first TLB level has an entry that allows the access.
     let page = address.page.raw
     let entry = cpus.running.lookUpFirst(page, access)
     guard entry & access.bit != 0 else { return try goOn(address, access, first: entry) }
     machine.counters.translations += 1
     machine.counters.tlbL1Hits += 1
-    cpus.running.lastPages[access.isFetch ? 1 : 0] = LastPage(page: page, allowed: entry & TLBData.allowed)
+    cpus.running.lastPages[access.isFetch ? 1 : 0] = LastPage(page: page, allowed: entry & allowedInMode)
+  }
+
+  /// The accesses that the loop's short way may let pass: those of another mode change the mode first.
+  @inline(__always)
+  private var allowedInMode: UInt64 { MMU.seesModes ? cpus.running.modeAccesses : TLBData.allowed }
+
+  /// An access that the guest makes in kernel mode, or in user mode, shows that it has come there.
+  @inline(__always)
+  mutating func follow(_ access: Access) {
+    if MMU.seesModes && cpus.running.modeAccesses & access.bit == 0 {
+      change(access.isUser ? .toUser : .systemCall)
+    }
+  }
+
+  /// The guest goes from user mode to kernel mode or back.
+  @inline(never)
+  mutating func change(_ mode: ModeChange) {
+    guard MMU.seesModes else { return }
+    backend.changed(mode, &cpus.running, &machine)
+    cpus.running.forgetLastPages()
   }
 }
 

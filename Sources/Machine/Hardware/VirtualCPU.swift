@@ -48,6 +48,9 @@ struct VirtualCPU: ~Copyable {
   /// The page last translated by a fetch [1] or for data [0]: its entry is the latest of its set, so that another access
   /// to it that is allowed changes nothing but a count.
   var lastPages: InlineArray<2, LastPage> = [.none, .none]
+  /// The accesses (``Access/bit``s) of the mode that the guest is in, kernel or user, where each has a base table of its
+  /// own; else all.
+  var modeAccesses = GuestMode.any
   /// What TLBs of all sizes would hold, if that is measured; the TLB is then a filter before it.
   var reuse: ReuseStacks?
   /// ``MachineState/flushClock`` when this CPU was last flushed for all others' sake.

@@ -37,6 +37,7 @@ public final class XenHost {
   }
 
   func takeBack(_ processor: inout Processor<DirectBackend>) {
+    processor.backend.attachAll(&processor.cpus.running, &processor.machine)
     takeBack(&processor.backend, &processor.machine)
   }
 

@@ -41,6 +41,21 @@ extension Definitions {
       "hypercall_continuations", "continuations", "Times that a long hypercall was interrupted and continued.",
       in: [.direct], term: "hypercall preemption"),
     Definition(
+      "base_switches", "loads", "Loads of the kernel's or the user's base table as the guest changed its mode.",
+      in: [.direct], term: "kernel in ring 3 with two base tables"),
+    Definition(
+      "syscalls_reflected", "system calls", "System calls that the hypervisor handed to the guest's kernel.",
+      in: [.direct], term: "system calls through the hypervisor"),
+    Definition(
+      "tables_detached", "tables", "Times that a table was detached for the guest to write to it.", in: [.direct],
+      term: "writable page tables, detached"),
+    Definition(
+      "detached_stores", "stores", "Page-table stores to detached tables, which cost no exit.", in: [.direct],
+      term: "stores to a detached table"),
+    Definition(
+      "detached_updates", "entries", "Entries that had changed when their table was attached again.", in: [.direct],
+      term: "revalidation of a detached table"),
+    Definition(
       "balloon_given", "frames", "Frames that the guest's balloon driver gave back to the hypervisor.", in: [.direct],
       term: "inflating the balloon"),
     Definition(

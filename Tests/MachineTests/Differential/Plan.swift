@@ -33,8 +33,11 @@ struct Plan {
   var hasSMAP = false
   /// Marks begin and end the memory traces.
   var hasMarks = false
+  /// Under direct paging the kernel runs in ring 3, so that other accesses fault.
+  var hasTwoBases = false
 
-  init(_ flavour: Flavour, seed: UInt64, machine: MachineDescription? = nil) {
+  init(_ flavour: Flavour, seed: UInt64, machine: MachineDescription? = nil, hasTwoBases: Bool = false) {
+    self.hasTwoBases = hasTwoBases
     var random = SplitMix64(seed: seed &* 0x1000_0001)
     self.flavour = flavour
     self.seed = seed
@@ -108,6 +111,7 @@ extension Plan {
   private func drawnKeys(isExact: Bool) -> [(String, String)] {
     var random = SplitMix64(seed: seed &* 0x2000_0003)
     var keys = [("emulated-tlb.globals", random.pick(["drop", "keep"])), ("guest.ac", hasSMAP ? "0" : "1")]
+    if hasTwoBases { keys.append(("direct.rings", "3")) }
     if random.oneIn(4) { return keys }
     let onStore = random.pick(["invalidate", "update", "unsync"])
     keys.append(("shadow.store", isExact && onStore == "unsync" ? "update" : onStore))
@@ -132,7 +136,7 @@ extension Plan {
     keys.append(("emulated-tlb.capacity", random.pick(["0", "1", "3", "8"])))
     keys.append(("emulated-tlb.tags", random.pick(["none", "pcid"])))
     keys.append(("direct.batch", random.pick(["none", "until-flush", "2", "7"])))
-    keys.append(("direct.stores", random.pick(["hypercall", "emulate"])))
+    keys.append(("direct.stores", random.pick(["hypercall", "emulate", "detach", "detach"])))
     keys.append(("direct.iommu", random.pick(["off", "on"])))
     keys.append(("direct.preempt", random.pick(["0", "0", "1", "100", "700"])))
     return keys

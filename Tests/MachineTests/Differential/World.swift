@@ -139,6 +139,7 @@ struct World {
     walker.noExecuteEnable = registers.efer >> 11 & 1 == 1
     walker.smep = registers.cr4 >> 20 & 1 == 1
     walker.pageSizeExtensions = registers.cr4 >> 4 & 1 == 1
+    walker.kernelInRing3 = plan.hasTwoBases
     walker.smap = registers.cr4 >> 21 & 1 == 1
     return walker
   }
@@ -154,21 +155,28 @@ struct World {
     let va = random.pick(pages) + UInt64(random.pick([0, 8, 0xff0, 0xffc]))
     let user = random.oneIn(2)
     let kind = random.pick(AccessKind.allCases)
-    var request = ReferenceWalker.Request(va: va, user: user, write: kind == .store, fetch: kind == .fetch)
+    var request = ReferenceWalker.Request(
+      va: va, user: user && !isGlobalToKernel(va), write: kind == .store, fetch: kind == .fetch)
     if plan.flavour == .direct && hitsTable(request) { request.write = false }
     prepareAccess(va)
     let isCrossing = va & 0xfff == 0xffc && !request.fetch
     if isCrossing { prepareAccess(va + 4) }
     if request.fetch {
-      guest.fetch(va, user: user)
+      guest.fetch(va, user: request.user)
     } else if request.write {
-      guest.write(va, user: user)
+      guest.write(va, user: request.user)
     } else {
-      guest.read(va, user: user)
+      guest.read(va, user: request.user)
     }
     guard perform(request), isCrossing else { return }
     request.va = va + 4
     _ = perform(request)
+  }
+
+  /// A kernel in ring 3 with a user page in its half: it is global, and user code may or may not find it in the TLB.
+  private func isGlobalToKernel(_ va: UInt64) -> Bool {
+    guard plan.hasTwoBases && va >> 63 == 1 else { return false }
+    return [va, va + 4].contains { path($0, cpus[current].root).leaf & 5 == 5 }
   }
 
   /// Direct paging refuses plain stores to tables, but for those that Xen emulates.

@@ -20,16 +20,17 @@ struct Attack: ~Copyable {
   static var ownPages: UInt64 { 20 }
   private static let mark: UInt64 = 0x1337_1337_1337_1337
 
-  init() {
-    self.init(.guest, on: nil)
+  init(_ choose: (inout DirectSettings) -> Void = { _ in }) {
+    self.init(.guest, on: nil, choose)
     buildVictim()
     granters = [.guest, victim]
     frames += victims
   }
 
   /// On a machine that others attack too.
-  init(_ domain: DomainID, on host: XenHost?) {
+  init(_ domain: DomainID, on host: XenHost?, _ choose: (inout DirectSettings) -> Void = { _ in }) {
     var configuration = Configuration(mode: .direct, machine: .roomy, guest: .scenario)
+    choose(&configuration.settings.direct)
     configuration.domain = domain
     machine = MachineState(configuration)
     machine.ramPages = Self.ownPages

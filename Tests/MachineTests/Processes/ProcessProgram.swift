@@ -49,7 +49,9 @@ struct ProcessPlan {
     keys.append(("guest.direct-map", flavour == .large && direct == "4K" ? "2M" : direct))
     if flavour == .pressed && direct == "4K" { ram += 8 << 12 }
     keys.append(("direct.batch", random.pick(["none", "until-flush", "2", "32"])))
-    keys.append(("direct.stores", random.pick(["hypercall", "emulate"])))
+    keys.append(("direct.stores", random.pick(["hypercall", "emulate", "detach"])))
+    var rings = SplitMix64(seed: seed &* 0x1000_0000_0007)
+    keys.append(("direct.rings", rings.pick(["1", "3"])))
   }
 
   func settings() -> Settings {

@@ -10,6 +10,9 @@ struct ReferenceWalker {
   var smep = false
   /// CR4.SMAP with EFLAGS.AC clear.
   var smap = false
+  /// The kernel runs in ring 3 above a hypervisor: US means nothing, and user code has no upper half (semantics of Xen's
+  /// 64-bit paravirtual guests).
+  var kernelInRing3 = false
 
   struct Request: Hashable {
     var va: UInt64
@@ -40,6 +43,10 @@ struct ReferenceWalker {
     // 1.4: W, U and I/D describe the access; I/D is reported only with SMEP or NXE.
     var code: UInt32 = (request.write ? 2 : 0) | (request.user ? 4 : 0)
     if request.fetch && (smep || noExecuteEnable && levels > 2) { code |= 16 }
+    if kernelInRing3 && request.user && request.va >> 63 == 1 {
+      result.code = code
+      return result
+    }
     var writable = true
     var userPage = true
     var executable = true
@@ -110,6 +117,10 @@ struct ReferenceWalker {
 
   /// 1.3, row by row.
   private func refused(_ request: Request, _ writable: Bool, _ userPage: Bool, _ executable: Bool) -> Bool {
+    if kernelInRing3 {
+      if request.fetch { return !executable }
+      return request.write && !writable && (request.user || writeProtect)
+    }
     if request.user {
       if !userPage { return true }
       if request.fetch { return !executable }

@@ -5,12 +5,14 @@ internal import Paging
 extension DirectBackend {
   mutating func flushTLBs(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     settle(&cpu, &machine)
+    attachAll(&cpu, &machine)
     machine.flushAllCPUs(&cpu)
     countHypercall("mmuext_op tlb_flush_all", nil, nil, nil, &machine, cpu.index)
   }
 
   mutating func giveBack(_ pages: [PPN], _ cpu: inout VirtualCPU, _ machine: inout MachineState) -> Int {
     settle(&cpu, &machine)
+    attachAll(&cpu, &machine)
     let frames = pages.map { machine.physmap.machine($0) }
     for page in pages { port.setLevel(nil, of: page) }
     return reserve(.decrease(frames, order: 0), "decrease_reservation", pages, &cpu, &machine)
@@ -18,6 +20,7 @@ extension DirectBackend {
 
   mutating func populate(_ pages: [PPN], _ cpu: inout VirtualCPU, _ machine: inout MachineState) -> Int {
     settle(&cpu, &machine)
+    attachAll(&cpu, &machine)
     return reserve(.populate(pages, order: 0), "populate_physmap", pages, &cpu, &machine)
   }
 

@@ -10,8 +10,10 @@ extension DirectBackend {
   mutating func hypercall(
     _ text: String, vm: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) throws(ReplayError) -> [TableStore] {
+    if vm == 0 { changed(.systemCall, &cpu, &machine) }
     registerAnnounced(&cpu, &machine)
     settle(&cpu, &machine)
+    attachAll(&cpu, &machine)
     let domain = vm == 0 ? machine.domain : DomainID(UInt16(truncatingIfNeeded: vm))
     if xen.domains[domain] == nil && domain != machine.domain {
       guard !xen.isZombie(domain) else {
@@ -87,9 +89,12 @@ extension DirectBackend {
     var places: [MachineAddress] = []
     for change in xen.changed {
       places.append(change.place)
+      port.setWanted(nil, at: change.place)
       guard let page = machine.physmap.physical(change.place.page), let level = port.levels[page] else { continue }
       forget(PageTableEntry(change.old), level: level, at: change.place, &machine)
       note(PageTableEntry(change.new), level: level, at: change.place, machine)
+      let now = UpdateQueue.Request(place: change.place, value: machine.memory.read(change.place))
+      if level == 4, let mirror = mirrored(now, page) { enqueue(mirror, &cpu, &machine) }
     }
     xen.changed = []
     for frame in xen.frames.takeNewTables() {
@@ -115,7 +120,8 @@ extension DirectBackend {
     }
   }
 
-  private mutating func note(
+  /// Keeps what an entry maps that the guest has stored without the port.
+  mutating func note(
     _ entry: PageTableEntry<MachineSpace>, level: Int, at place: MachineAddress, _ machine: borrowing MachineState
   ) {
     guard level == 1, entry.isPresent, let page = machine.physmap.physical(entry.frame) else { return }

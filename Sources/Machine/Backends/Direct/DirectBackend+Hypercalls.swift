@@ -29,9 +29,12 @@ extension DirectBackend {
 
   mutating func pin(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     settle(&cpu, &machine)
+    attachAll(&cpu, &machine)
     var failure: XenError?
     do throws(XenError) {
       try xen.pin(machine.physmap.machine(page), level: level, for: machine.domain, &cpu, &machine)
+      // Linux pins both at once (`xen_pgd_pin`).
+      if let user = port.userBases[page] { try xen.pin(user, level: level, for: machine.domain, &cpu, &machine) }
     } catch {
       failure = error
     }
@@ -47,20 +50,35 @@ extension DirectBackend {
     let frame = machine.physmap.machine(page)
     guard xen.frames[frame].isPinned else { return }
     var failure: XenError?
-    do throws(XenError) { try xen.frames.unpin(frame, for: machine.domain, &machine) } catch { failure = error }
+    do throws(XenError) {
+      try xen.frames.unpin(frame, for: machine.domain, &machine)
+      if let user = port.userBases[page], xen.frames[user].isPinned {
+        try xen.frames.unpin(user, for: machine.domain, &machine)
+      }
+    } catch {
+      failure = error
+    }
     xen.flushForeign(&cpu, &machine)
     countHypercall("mmuext_op unpin_table", page.address, nil, failure, &machine, cpu.index)
   }
 
-  /// `MMUEXT_NEW_BASEPTR` with the table that CR3 names; a new one is registered and pinned before.
+  /// `MMUEXT_NEW_BASEPTR` with the table that CR3 names, and with two base tables `MMUEXT_NEW_USER_BASEPTR`; a new one is
+  /// registered and pinned before.
   mutating func loadBase(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     settle(&cpu, &machine)
+    attachAll(&cpu, &machine)
     let page = cpu.registers.root
     register(page, level: 4, &cpu, &machine)
     let frame = machine.physmap.machine(page)
     if !xen.frames[frame].isPinned { pin(page, level: 4, &cpu, &machine) }
     var failure: XenError?
-    do throws(XenError) { try xen.loadBase(frame, for: machine.domain, &cpu, &machine) } catch { failure = error }
+    do throws(XenError) {
+      try xen.loadBase(frame, for: machine.domain, &cpu, &machine)
+      // In one hypercall (Linux, `xen_write_cr3`).
+      if let user = port.userBases[page] { try xen.loadUserBase(user, for: machine.domain, &cpu, &machine) }
+    } catch {
+      failure = error
+    }
     xen.flushForeign(&cpu, &machine)
     countHypercall("mmuext_op new_baseptr", page.address, nil, failure, &machine, cpu.index)
     if let failure {
@@ -68,6 +86,12 @@ extension DirectBackend {
         expected: "Xen to take \(page.address.hexadecimal) as base table", found: "error \(failure.result)")
     }
     cpu.root = xen.domains[machine.domain]?.bases[cpu.index] ?? frame
+    if xen.frames.adjustsEntries {
+      // A guest in ring 3 has no PCIDs, and its user pages are global: both went, as Xen turns CR4.PGE off and on
+      // (`switch_cr3_cr4`).
+      cpu.context = cpu.owner.raw
+      cpu.flushAll()
+    }
   }
 }
 

@@ -32,6 +32,7 @@ extension DirectBackend {
       let value = PageTableEntry<PhysicalSpace>(machine.memory.read(place))
       machine.memory.write(place, translate(value, level: level, at: place, &cpu, &machine).raw)
     }
+    if level == 4 && xen.frames.adjustsEntries { makeUserBase(page, &machine) }
   }
 
   /// Makes a table an ordinary page again, if Xen has no use of it as one: its words are the guest's own terms, and its
@@ -39,6 +40,7 @@ extension DirectBackend {
   mutating func unregister(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     guard let level = port.levels[page] else { return }
     settle(&cpu, &machine)
+    attachAll(&cpu, &machine)
     let frame = machine.physmap.machine(page)
     let uses = xen.frames[frame].isTable ? xen.frames[frame].typeCount : 0
     guard uses == (xen.frames[frame].isPinned ? 1 : 0) else { return }
@@ -50,6 +52,7 @@ extension DirectBackend {
       forget(entry, level: level, at: place, &machine)
       machine.memory.write(place, word)
     }
+    freeUserBase(page, &machine)
     port.setLevel(nil, of: page)
     for place in port.reverseMap.mappings(of: page) where port.isWithheld(place) {
       port.setWithheld(false, at: place)
@@ -84,14 +87,15 @@ extension DirectBackend {
     port.setSplit(nil, at: place)
     let new = translate(PageTableEntry(store.value), level: level, at: place, &cpu, &machine)
     let request = UpdateQueue.Request(place: place, value: new.raw, store: known)
-    if isEmulated { storeEmulated(request, &cpu, &machine) } else { enqueue(request, &cpu, &machine) }
+    if isEmulated { return storeEmulated(request, &cpu, &machine) }
+    enqueue(request, with: mirrored(request, store.address.page), &cpu, &machine)
   }
 
   // MARK: Entries
 
   /// The guest's entry in machine terms. Tables that it points to are registered, large pages split, mappings of tables
   /// made read-only.
-  private mutating func translate(
+  mutating func translate(
     _ entry: PageTableEntry<PhysicalSpace>, level: Int, at place: MachineAddress, _ cpu: inout VirtualCPU,
     _ machine: inout MachineState
   ) -> PageTableEntry<MachineSpace> {
@@ -107,6 +111,7 @@ extension DirectBackend {
       flags &= ~EntryFlags.writable.rawValue
       port.setWithheld(true, at: place)
     }
+    flags = flagsInRing3(flags, level: level, at: place)
     return PageTableEntry(machine.physmap.machine(entry.frame).address.raw | flags)
   }
 
@@ -160,6 +165,11 @@ extension DirectBackend {
       let place = table.entryAddress(index: index)
       forget(PageTableEntry(machine.memory.read(place)), level: level, at: place, &machine)
     }
+    freeExtra(table, &machine)
+  }
+
+  /// A table of the port's own is needed no more.
+  mutating func freeExtra(_ table: MPN, _ machine: inout MachineState) {
     if xen.frames[table].isUnused {
       xen.frames.setExtra(table, of: machine.domain, false, &machine)
       machine.physmap.free(table)
@@ -183,12 +193,19 @@ extension DirectBackend {
   private borrowing func guestEntry(
     level: Int, at place: MachineAddress, _ machine: borrowing MachineState
   ) -> UInt64 {
-    let entry = PageTableEntry<MachineSpace>(queue.value(at: place) ?? machine.memory.read(place))
+    let word = queue.value(at: place) ?? xen.detached.known(machine.memory.read(place), at: place)
+    return guestEntry(PageTableEntry(word), level: level, at: place, machine)
+  }
+
+  borrowing func guestEntry(
+    _ entry: PageTableEntry<MachineSpace>, level: Int, at place: MachineAddress, _ machine: borrowing MachineState
+  ) -> UInt64 {
     if let table = port.splits[place] { return joined(table, level: level, machine) }
     guard entry.isPresent, let page = xen.physical(entry.frame, machine) else { return entry.raw }
     // Another's frame, by its grant, has no page of the guest's.
     if let owner = xen.frames.owner(of: entry.frame, machine), owner != machine.domain { return entry.raw }
-    let flags = entry.raw & ~0xf_ffff_ffff_f000
+    let adjusted = xen.frames.adjustsEntries ? port.restored(entry.raw, at: place) : entry.raw
+    let flags = adjusted & ~0xf_ffff_ffff_f000
     let withheld = level == 1 && port.isWithheld(place) ? EntryFlags.writable.rawValue : 0
     return page.address.raw | flags | withheld
   }

@@ -19,11 +19,14 @@ struct DirectBackend: Backend, ~Copyable {
     let interval = machine.settings.direct.interruptInterval
     xen.frames.reserve = machine.settings.direct.spareFrames
     if interval > 0 { xen.frames.armInterrupt(after: interval) }
+    xen.frames.notesLinks = machine.settings.direct.stores == .detach
+    xen.frames.adjustsEntries = machine.settings.direct.hasTwoBases
   }
 
   mutating func start(_ cpu: inout VirtualCPU, _ machine: inout MachineState, isFirst: Bool) throws(ReplayError) {
     try checkLevels(cpu, machine)
     if isFirst { registerAnnounced(&cpu, &machine) }
+    if machine.settings.direct.hasTwoBases { cpu.modeAccesses = GuestMode.kernel }
     loadBase(&cpu, &machine)
     setHardwareControls(&cpu, machine)
     if isFirst { giveDevices(&machine) }
@@ -44,19 +47,26 @@ struct DirectBackend: Backend, ~Copyable {
       operation: machine.operation, message: "direct paging of a guest with \(found), expected four levels")
   }
 
-  /// The guest's controls, but read-only holds for its kernel too, which runs in ring 1, and frames may lie anywhere.
+  /// The guest's controls, but read-only holds for its kernel too, which runs in ring 1, and frames may lie anywhere. A
+  /// kernel in ring 3 makes user accesses, and cannot turn global pages off.
   private func setHardwareControls(_ cpu: inout VirtualCPU, _ machine: borrowing MachineState) {
     var registers = cpu.registers
     registers.cr0 |= CR0.writeProtect
-    cpu.setHardwareControls(
-      PagingControls(
-        registers, maxPhysicalAddressBits: 52, hasHugePages: true,
-        alignmentCheckFlag: machine.settings.guestAlignmentCheck))
+    let hasTwoBases = machine.settings.direct.hasTwoBases
+    if hasTwoBases { registers.cr4 |= CR4.globalPages }
+    var controls = PagingControls(
+      registers, maxPhysicalAddressBits: 52, hasHugePages: true,
+      alignmentCheckFlag: machine.settings.guestAlignmentCheck)
+    controls.isKernelUnprivileged = hasTwoBases
+    if hasTwoBases { cpu.context = cpu.owner.raw }
+    cpu.setHardwareControls(controls)
   }
 
   mutating func walk(
     _ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> WalkOutcome {
+    // After a fault that the kernel has mended, its process goes on.
+    if cpu.modeAccesses & access.bit == 0 { changed(access.isUser ? .toUser : .systemCall, &cpu, &machine) }
     // A section ends before user code runs, and before the kernel relies on what it has changed.
     if !queue.isEmpty && (access.isUser || isWaitedFor(address, cpu, machine)) { settle(&cpu, &machine) }
     return machine.walkGuestTables(address, access, &cpu)
@@ -65,18 +75,28 @@ struct DirectBackend: Backend, ~Copyable {
   // MARK: Faults
 
   /// Every page fault enters Xen, which bounces it to the guest, but for stores that the guest may make and the hardware
-  /// may not let pass: to a level-1 table, which Xen emulates, or with CR0.WP clear.
+  /// may not let pass, to a level-1 table, which Xen emulates or detaches, or with CR0.WP clear, and for what a detached
+  /// table maps.
   mutating func resolve(
     _ fault: HardwareFault, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> Resolution {
     let costs = machine.description.costs
+    if attachesTouched(fault, &cpu, &machine) { return .retry }
     if fault.access.isStore, let page = writablePage(fault, cpu, &machine) {
+      if detaches(page, fault, &cpu, &machine) {
+        machine.count(.trace, fault, page, cost: costs.fill, cpu.index)
+        return .retry
+      }
       let isTable = xen.frames[machine.physmap.machine(page)].isTable
       machine.count(isTable ? .trace : .other, fault, page, cost: costs.emulation, cpu.index)
       return .emulated(page)
     }
     machine.countTrueFaultExit()
-    return .deliver(PageFault(address: fault.address, code: fault.code))
+    changed(.fault, &cpu, &machine)
+    // To the hardware a kernel in ring 3 is a user; Xen tells the guest what it is to itself.
+    var code = fault.code
+    if !fault.access.isUser { code.remove(.user) }
+    return .deliver(PageFault(address: fault.address, code: code))
   }
 
   /// The page of a store that only the missing RW of its leaf, or of entries that WP = 0 overrides, has stopped; its A and
@@ -96,6 +116,8 @@ struct DirectBackend: Backend, ~Copyable {
       path.append(level, place, entry, rights)
       table = entry.frame
     }
+    // In ring 3 every page is the user's: the kernel's rights are what the rest says.
+    if xen.frames.adjustsEntries && !fault.access.isUser { rights.raw &= ~2 }
     guard rights.permits(fault.access, under: cpu.guestControls) else { return nil }
     // A table above level 1 is not emulated: the guest gets the fault (Xen, `ptwr_do_page_fault`).
     if let level = xen.frames[table].kind.level, xen.frames[table].isTable, level > 1 { return nil }
@@ -114,6 +136,8 @@ struct DirectBackend: Backend, ~Copyable {
   mutating func stored(
     _ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) {
+    changed(.systemCall, &cpu, &machine)
+    if storesDetached(store, &cpu, &machine) { return }
     registerAnnounced(&cpu, &machine)
     // A store of the trace counts even before the first access.
     let wasBuilding = isBuilding
@@ -147,6 +171,7 @@ struct DirectBackend: Backend, ~Copyable {
   }
 
   mutating func loadedCR3(keeps: Bool, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    changed(.systemCall, &cpu, &machine)
     registerAnnounced(&cpu, &machine)
     loadBase(&cpu, &machine)
   }
@@ -155,20 +180,27 @@ struct DirectBackend: Backend, ~Copyable {
     _ old: ControlRegisters, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) throws(ReplayError) {
     try checkLevels(cpu, machine)
+    changed(.systemCall, &cpu, &machine)
     settle(&cpu, &machine)
     machine.countExit(\.exitOther, "control-register", 0, cpu.index)
     setHardwareControls(&cpu, machine)
   }
 
   mutating func invalidated(_ address: VirtualAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    changed(.systemCall, &cpu, &machine)
     settle(&cpu, &machine)
+    attachAll(&cpu, &machine)
     countHypercall("mmuext_op invlpg_local", nil, address.raw, nil, &machine, cpu.index)
   }
 
   mutating func invalidated(
     _ operation: PCIDInvalidation, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) {
+    changed(.systemCall, &cpu, &machine)
     settle(&cpu, &machine)
+    attachAll(&cpu, &machine)
+    // Entries of a guest without PCIDs have none that it could name.
+    if xen.frames.adjustsEntries { cpu.flushAll() }
     countHypercall("mmuext_op tlb_flush_local", nil, nil, nil, &machine, cpu.index)
   }
 }

@@ -60,7 +60,7 @@ extension FrameTable {
   /// pages, marked by bit 52, and those of its processes are both the user's, and only the latter are global.
   func adjusted(_ entry: PageTableEntry<MachineSpace>, level: Int) -> PageTableEntry<MachineSpace> {
     guard adjustsEntries, entry.isPresent else { return entry }
-    let kernelPage: UInt64 = 1 << 52
+    let kernelPage = EntryFlags.kernelPage.rawValue
     var raw = entry.raw | EntryFlags.user.rawValue
     switch level {
     case 1:
@@ -102,8 +102,15 @@ extension FrameTable {
     } else {
       try getEntry(new, level: level, pages: owner, for: domain, &cpu, &machine)
       machine.memory.write(place, new.raw)
+      unlink(old, level: level, at: place)
+      link(new, level: level, at: place)
       putEntry(old, level: level, of: frame, &machine)
     }
     return level > 1
   }
+}
+
+extension EntryFlags {
+  /// A bit that is free for software, by which Xen marks the pages of a kernel in ring 3 (`_PAGE_GUEST_KERNEL`).
+  static var kernelPage: EntryFlags { EntryFlags(rawValue: 1 << 52) }
 }

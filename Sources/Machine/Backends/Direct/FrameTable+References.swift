@@ -98,6 +98,7 @@ extension FrameTable {
       settle(frame)
       let accepted = now.isValidated ? 512 : Int(now.acceptedEntries)
       for index in 0..<accepted where !isXenSlot(index, level: level) {
+        unlink(entry(frame, index, machine), level: level, at: frame.entryAddress(index: index))
         putEntry(entry(frame, index, machine), level: level, of: frame, &machine)
       }
       if now.holdsPartialTable { put(entry(frame, accepted, machine).frame, &machine) }

@@ -34,6 +34,7 @@ extension FrameTable {
         }
       } else {
         for accepted in 0..<index where !isXenSlot(accepted, level: level) {
+          unlink(entry(frame, accepted, machine), level: level, at: frame.entryAddress(index: accepted))
           putEntry(entry(frame, accepted, machine), level: level, of: frame, &machine)
         }
       }
@@ -49,6 +50,7 @@ extension FrameTable {
     if isXenSlot(index, level: level) { return machine.memory.write(frame.entryAddress(index: index), 0) }
     let old = entry(frame, index, machine)
     try getEntry(old, level: level, pages: domain, for: domain, &cpu, &machine)
+    link(old, level: level, at: frame.entryAddress(index: index))
     let new = adjusted(old, level: level)
     if new != old { machine.memory.write(frame.entryAddress(index: index), new.raw) }
   }

@@ -34,6 +34,9 @@ struct FrameTable: ~Copyable {
   var reserve = UInt64.max
   /// The kernel runs in ring 3, where US says nothing of it: entries are adjusted, and Xen has slots of its own.
   var adjustsEntries = false
+  /// Where the entries are that point to a table, while they are noted.
+  var notesLinks = false
+  private(set) var links: [MPN: [MachineAddress]] = [:]
   /// Entries that are validated until an interrupt comes; nil: none does.
   var interruptInterval: Int?
   var untilInterrupt = 0
@@ -53,6 +56,13 @@ struct FrameTable: ~Copyable {
       known.append(frame)
     }
     frames.set(frame.raw, value)
+  }
+
+  mutating func noteLink(_ place: MachineAddress, to table: MPN) { links[table, default: []].append(place) }
+
+  mutating func forgetLink(_ place: MachineAddress, to table: MPN) {
+    links[table]?.removeAll { $0 == place }
+    if links[table]?.isEmpty == true { links[table] = nil }
   }
 
   mutating func change(_ frame: MPN, _ body: (inout Frame) -> Void) {

@@ -12,6 +12,8 @@ struct UpdateQueue {
     var value: UInt64
     /// Nil for the port's own changes.
     var store: Store?
+    /// The top-level table whose base table for user mode this changes, as it itself has been.
+    var mirrors: PPN?
   }
 
   /// A page-table store of the guest's.

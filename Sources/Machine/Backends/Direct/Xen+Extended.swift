@@ -43,14 +43,17 @@ extension Xen {
     case 4: try frames.unpin(frame, for: domain, &machine)
     case 5:
       try loadBase(frame, for: domain, &cpu, &machine)
-      if domain == machine.domain { cpu.flush(pcid: 0) }
+      if domain == machine.domain { if frames.adjustsEntries { cpu.flushAll() } else { cpu.flush(pcid: 0) } }
     case 6: cpu.flushAll()
     // A bad address is ignored.
     case 7: if VirtualAddress(call.first).isCanonical(levels: 4) { cpu.invalidate(VirtualAddress(call.first).page) }
     case 8...11: machine.flushAllCPUs(&cpu)
     // Caches have no state here; the domain may flush them, having devices.
     case 12, 18: guard domain == machine.domain else { throw .noAccess }
-    case 15: try loadUserBase(call.first == 0 ? nil : frame, for: domain, &cpu, &machine)
+    case 15:
+      // A kernel in ring 1 shares its base table with its processes.
+      guard frames.adjustsEntries else { throw .notImplemented }
+      try loadUserBase(call.first == 0 ? nil : frame, for: domain, &cpu, &machine)
     case 16: try fill(frame, from: nil, for: domain, &cpu, &machine)
     case 17: try fill(frame, from: MPN(call.second >> 12), for: domain, &cpu, &machine)
     case 19, 20: throw .notSupported
@@ -82,7 +85,8 @@ extension Xen {
     if domain == machine.domain { cpu.root = frame }
   }
 
-  private mutating func loadUserBase(
+  /// `MMUEXT_NEW_USER_BASEPTR`: the table that user mode uses from the next change of mode on; nil: there is none.
+  mutating func loadUserBase(
     _ frame: MPN?, for domain: DomainID, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) throws(XenError) {
     let index = cpu.index

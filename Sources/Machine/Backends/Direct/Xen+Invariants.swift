@@ -10,6 +10,10 @@ extension Xen {
       guard let level = state.kind.level else { continue }
       if state.isPinned { recount.add(frame, kind: state.kind) }
       let entries = state.isValidated ? 512 : state.isPartial ? Int(state.acceptedEntries) : 0
+      if detached.role(of: frame) == nil, let problem = frames.violatedAdjustment(frame, level: level, entries, machine)
+      {
+        return problem
+      }
       for index in 0..<entries where !frames.isXenSlot(index, level: level) {
         if let problem = recount.add(entry(frame, index, machine), of: frame, level, self, machine) { return problem }
       }
@@ -37,7 +41,9 @@ extension Xen {
   private func entry(
     _ frame: MPN, _ index: Int, _ machine: borrowing MachineState
   ) -> PageTableEntry<MachineSpace> {
-    PageTableEntry(machine.memory.read(frame.entryAddress(index: index)))
+    let place = frame.entryAddress(index: index)
+    let word = machine.memory.read(place)
+    return PageTableEntry(detached.isEmpty ? word : detached.validated(word, at: place))
   }
 
   /// Frames that Xen shares, and those that devices may reach by a grant; what processors reach is in their tables.
@@ -133,6 +139,24 @@ extension Xen {
       add(entry.frame, kind: level > 1 ? Frame.Kind(level: level - 1) : entry.isWritable ? .writable : nil)
       return nil
     }
+  }
+}
+
+extension FrameTable {
+  /// Xen's own slots are as Xen has them, and every other entry as Xen would leave it.
+  fileprivate func violatedAdjustment(
+    _ frame: MPN, level: Int, _ entries: Int, _ machine: borrowing MachineState
+  ) -> String? {
+    guard adjustsEntries else { return nil }
+    for index in 0..<entries {
+      let entry = entry(frame, index, machine)
+      if isXenSlot(index, level: level) {
+        if entry.raw != 0 { return "machine frame \(frame.hexadecimal): Xen's slot \(index) is the guest's" }
+      } else if adjusted(entry, level: level) != entry {
+        return "machine frame \(frame.hexadecimal): entry \(index) is not as Xen would leave it"
+      }
+    }
+    return nil
   }
 }
 

@@ -14,6 +14,8 @@ struct Xen: ~Copyable {
   var updates = (tried: 0, refused: 0)
   /// Times that a hypercall was interrupted and continued.
   var continuations: UInt64 = 0
+  /// Tables of the domain that runs which it may write to at present.
+  var detached = DetachedTables()
   /// An interrupted hypercall is not continued; whoever looks finds it half done.
   var leavesInterrupted = false
 

@@ -43,7 +43,7 @@ extension ShadowBackend {
   }
 
   /// Books what is left.
-  mutating func finish(_ machine: inout MachineState) {
+  mutating func finish(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     for shadow in pages.values where shadow.key.level == 1 {
       for index in 0..<512 {
         settlePrefetch(PageTableEntry(machine.memory.read(shadow.frame.entryAddress(index: index))), &machine)
