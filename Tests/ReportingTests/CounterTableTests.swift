@@ -38,7 +38,9 @@ final class CounterTableTests: XCTestCase {
       refill_refs,tlb_probes,tlb_random_writes,tlb_indexed_writes,hidden_refills,\
       wp_flips,wp_flips_back,frames_copied,\
       mmu_update_calls,exits_saved,hypercall_continuations,\
-      balloon_given,balloon_taken,balloon_retries
+      balloon_given,balloon_taken,balloon_retries,\
+      cause_host,host_fills,host_swap_ins,host_swap_outs,host_disk_cycles,host_double_paged,host_balloon_pops,\
+      host_sampled,host_sample_faults,host_mapped,host_mapped_peak,host_swapped,host_ballooned,host_overhead
 
       """)
   }

@@ -60,6 +60,12 @@ extension Backend where Self: ~Copyable {
     return []
   }
 
+  static func hostProblem(_ settings: Settings) -> String? { "has no hypervisor that could share its memory" }
+
+  mutating func unmap(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  var furtherFrames: Int { 0 }
+
   func account(of frame: MPN) -> FrameAccount? { nil }
 
   mutating func finish(_ machine: inout MachineState) {}

@@ -41,13 +41,15 @@ extension Definitions {
       "hypercall_continuations", "continuations", "Times that a long hypercall was interrupted and continued.",
       in: [.direct], term: "hypercall preemption"),
     Definition(
-      "balloon_given", "frames", "Frames that the guest's balloon driver gave back to the hypervisor.", in: [.direct],
+      "balloon_given", "frames", "Frames that the guest's balloon driver gave back to the hypervisor.",
+      in: .virtualized,
       term: "inflating the balloon"),
     Definition(
-      "balloon_taken", "frames", "Frames that the guest's balloon driver got back.", in: [.direct],
+      "balloon_taken", "frames", "Frames that the guest's balloon driver got back.", in: .virtualized,
       term: "deflating the balloon"),
     Definition(
-      "balloon_retries", "tries", "Tries of the balloon driver that fell short, after which it waits.", in: [.direct],
+      "balloon_retries", "tries", "Tries of the balloon driver that fell short, after which it waits.",
+      in: .virtualized,
       term: "balloon back-off"),
     Definition(
       "monitor_calls", "calls", "Calls of the monitor by translated code, which are no exits.", in: .shadowing,

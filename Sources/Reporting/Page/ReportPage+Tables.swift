@@ -5,7 +5,7 @@ extension ReportPage {
       ("Faults", Definitions.faults), ("Causes of hidden faults", Definitions.causes), ("Exits", Definitions.exits),
       ("Shadow tables", Definitions.shadowTables), ("Memory", Definitions.memory), ("Cycles", Definitions.cycles),
       ("Guest kernel", Definitions.kernel), ("TLBs that software fills", Definitions.softwareTLB),
-      ("Dirty log", Definitions.dirtyLog),
+      ("Dirty log", Definitions.dirtyLog), ("Machines on a host", Definitions.host),
     ]
   }
 
