@@ -8,6 +8,12 @@ struct MachineState: ~Copyable {
   let guest: TraceHeader.Guest
   var memory = MachineMemory()
   var physmap: Physmap
+  /// The machine shares a host with others, which backs its pages on demand.
+  let isHosted: Bool
+  /// Where its pages are there.
+  var hosted: HostedPages?
+  /// What the host has, while this machine runs.
+  var host = HostMemory()
   /// The caches behind the page walker, one set for all CPUs.
   var walkCache: WalkCache
   var counters = Counters()
@@ -75,13 +81,16 @@ struct MachineState: ~Copyable {
     truncatedRange = sharesSpace && monitor.hiding == .truncation ? range : nil
     areTracesOn = !settings.traces.beginAtMark
     physmap = Physmap(isIdentity: configuration.mode == .native, of: configuration.domain)
+    isHosted = configuration.share != nil
+    hosted = configuration.share.map { HostedPages($0) }
     let walkCaches = settings.walkCaches == .none ? [] : description.walkCaches
     walkCache = WalkCache(walkCaches, memory: description.costs.memory)
     log = Log(recordsEvents: configuration.recordsEvents, recordsRounds: configuration.recordsDirtyRounds)
     // A bare machine has nobody to log for.
     dirtyLog = DirtyLog(configuration.mode == .native ? DirtyLogSettings() : settings.dirtyLog)
     hasNestedTable = configuration.mode == .nested
-    ramPages = min(Self.defaultRAM, 1 << UInt64(description.maxPhysicalAddressBits)) >> 12
+    let ram = configuration.share?.size ?? Self.defaultRAM
+    ramPages = min(ram, 1 << UInt64(description.maxPhysicalAddressBits)) >> 12
   }
 
   func isDevice(_ page: PPN) -> Bool { page.raw >= ramPages }
@@ -116,28 +125,28 @@ struct MachineState: ~Copyable {
   }
 
   /// The guest's word at a physical address.
-  mutating func guestWord(_ address: PhysicalAddress) -> UInt64 { memory.read(physmap.machine(address)) }
+  mutating func guestWord(_ address: PhysicalAddress) -> UInt64 { memory.read(place(of: address)) }
 
   /// Replaces the guest's word at a physical address.
   mutating func setGuestWord(_ address: PhysicalAddress, _ value: UInt64) {
-    memory.write(physmap.machine(address), value)
+    memory.write(place(of: address), value)
   }
 
   /// The guest's table entry at a physical address: of 4 bytes if those are what its tables have.
   mutating func guestEntry(_ address: PhysicalAddress, under controls: PagingControls) -> UInt64 {
-    let place = physmap.machine(address)
+    let place = place(of: address)
     return controls.hasNarrowEntries ? memory.readNarrow(place) : memory.read(place)
   }
 
   /// Replaces the guest's table entry at a physical address, of 4 bytes or of 8.
   mutating func setGuestEntry(_ address: PhysicalAddress, _ value: UInt64, isNarrow: Bool) {
-    let place = physmap.machine(address)
+    let place = place(of: address)
     if isNarrow { memory.writeNarrow(place, value) } else { memory.write(place, value) }
   }
 
   /// Replaces all 512 words of a page of the guest.
   mutating func setGuestPage(_ page: PPN, _ words: [UInt64]) {
-    let first = physmap.machine(page).address.raw
+    let first = frame(of: page).address.raw
     for (index, word) in words.enumerated() { memory.write(MachineAddress(first + UInt64(index) * 8), word) }
   }
 
@@ -166,5 +175,8 @@ struct MachineState: ~Copyable {
   }
 
   /// Books the peak of machine frames in use: the guest's memory and the hypervisor's own frames.
-  mutating func notePeaks() { counters.machineFramesPeak = ramPages + physmap.ownFramesPeak }
+  mutating func notePeaks() {
+    if isHosted { return noteHosted() }
+    counters.machineFramesPeak = ramPages + physmap.ownFramesPeak
+  }
 }

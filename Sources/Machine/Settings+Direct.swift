@@ -45,6 +45,7 @@ extension Settings {
     .word(
       "direct.iommu", ["off", "on"], "the guest has devices of its own, which reach memory (`dma`) through an IOMMU"
     ) { $0.direct.hasIOMMU = $1 == 1 },
+    .word(
       "direct.rings", ["1", "3"],
       "ring of the kernel: 1 with one base table (32-bit Xen), 3 with one for itself and one for user code (64-bit)"
     ) { $0.direct.hasTwoBases = $1 == 1 },

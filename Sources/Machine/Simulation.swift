@@ -12,6 +12,8 @@ public struct Configuration: Sendable {
   public var recordsDirtyRounds = false
   /// Whose trace it is, where several domains share a machine.
   var domain = DomainID.guest
+  /// What it has of a host that several machines share.
+  var share: HostShare?
   /// Check every TLB hit against the tables that were valid (the staleness oracle) and the backend's invariants.
   public var checks = false
   /// Measure ``Simulation/reuse``; see ``reuse(on:_:guest:)``.
@@ -33,6 +35,7 @@ public final class Simulation {
   public let configuration: Configuration
   private let processor: AnyProcessor
   private let host: XenHost?
+  private let sharedHost: Host?
 
   /// `host`: the machine on which the trace is a domain's, beside others; in mode direct alone. Throws if the machine
   /// cannot do what is asked, with operation number 0.
@@ -41,14 +44,8 @@ public final class Simulation {
     if let host { configuration.domain = host.nextDomain() }
     self.configuration = configuration
     self.host = host
-    if let problem = configuration.settings.problem(on: configuration.machine) {
-      throw ReplayError(operation: 0, message: problem)
-    }
-    if let problem = configuration.settings.problem(
-      configuration.machine, configuration.mode, isProcessTrace: configuration.guest == .process)
-    {
-      throw ReplayError(operation: 0, message: problem)
-    }
+    sharedHost = nil
+    try configuration.check()
     processor = try AnyProcessor(configuration)
     guard let host else { return }
     guard case .direct(let box) = processor else {
@@ -57,8 +54,27 @@ public final class Simulation {
     host.join(&box.processor.backend, configuration.domain)
   }
 
+  /// One of several machines that share a host. Throws if the host cannot have it.
+  public init(_ configuration: Configuration, on host: Host, as machine: VirtualMachine) throws(ReplayError) {
+    var configuration = configuration
+    configuration.share = host.nextShare(of: machine)
+    self.configuration = configuration
+    self.host = nil
+    sharedHost = host
+    try configuration.check()
+    processor = try AnyProcessor(configuration)
+    try host.join(processor.hosted, machine, configuration)
+  }
+
   /// Does something while the machine is this domain's.
   private func onMachine<Result>(_ body: () throws(ReplayError) -> Result) throws(ReplayError) -> Result {
+    if let sharedHost {
+      let machine = processor.hosted
+      sharedHost.beginTurn(of: machine)
+      defer { sharedHost.endTurn(of: machine) }
+      if let number = machine.number { try sharedHost.tellBalloon(of: number) }
+      return try body()
+    }
     guard let host, case .direct(let box) = processor else { return try body() }
     box.enter(host)
     defer { box.leave(host) }
@@ -142,7 +158,9 @@ private enum AnyProcessor {
   }
 
   /// What is called too seldom to care.
-  var cold: any ColdProcessor {
+  var cold: any ColdProcessor { hosted }
+
+  var hosted: any ColdProcessor & HostedMachine {
     switch self {
     case .native(let box): box
     case .emulatedTLB(let box): box
@@ -154,7 +172,7 @@ private enum AnyProcessor {
   }
 }
 
-private protocol ColdProcessor: AnyObject {
+protocol ColdProcessor: AnyObject {
   var checks: Bool { get }
   var counters: Counters { get }
   var divergences: [Divergence] { get }
@@ -167,7 +185,7 @@ private protocol ColdProcessor: AnyObject {
   func reuse() -> ReuseCurves?
 }
 
-private final class ProcessorBox<MMU: Backend & ~Copyable>: ColdProcessor {
+final class ProcessorBox<MMU: Backend & ~Copyable>: ColdProcessor, HostedMachine {
   var processor: Processor<MMU>
 
   init(_ configuration: Configuration) throws(ReplayError) { processor = try Processor(configuration) }
@@ -175,12 +193,14 @@ private final class ProcessorBox<MMU: Backend & ~Copyable>: ColdProcessor {
   var checks: Bool { processor.oracle != nil }
   var counters: Counters { processor.machine.counters }
   var divergences: [Divergence] { processor.machine.log.divergences }
-  func checkInvariants() { processor.checkInvariants() }
+  func checkInvariants() { processor.looking { $0.checkInvariants() } }
 
   func finish() throws(ReplayError) {
     try processor.end()
-    processor.checkInvariants()
-    processor.checkTables()
+    processor.looking {
+      $0.checkInvariants()
+      $0.checkTables()
+    }
   }
 
   func takeEvents() -> [Event] { processor.machine.log.takeEvents() }
@@ -190,7 +210,7 @@ private final class ProcessorBox<MMU: Backend & ~Copyable>: ColdProcessor {
     try processor.explain(address, access)
   }
 
-  func guestTables() -> [UInt64: UInt64] { processor.guestTables() }
+  func guestTables() -> [UInt64: UInt64] { processor.looking { $0.guestTables() } }
 
   func reuse() -> ReuseCurves? {
     var stacks: [ReuseStacks] = []
@@ -198,6 +218,16 @@ private final class ProcessorBox<MMU: Backend & ~Copyable>: ColdProcessor {
       if let reuse = cpu.reuse { stacks.append(reuse) }
     }
     return stacks.isEmpty ? nil : ReuseCurves(stacks, processor.machine.counters)
+  }
+}
+
+extension Configuration {
+  /// Throws if the settings do not go together, or not with the machine.
+  fileprivate func check() throws(ReplayError) {
+    let problem =
+      settings.problem(on: machine)
+      ?? settings.problem(machine, mode, isProcessTrace: guest == .process)
+    if let problem { throw ReplayError(operation: 0, message: problem) }
   }
 }
 

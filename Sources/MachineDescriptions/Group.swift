@@ -4,9 +4,9 @@ final class Group {
   private let path: String
   private var known: Set<String> = []
 
-  init(_ value: JSONValue, path: String) throws(MachineReader.Problem) {
+  init(_ value: JSONValue, path: String, what: String = "a machine") throws(MachineReader.Problem) {
     guard case .object(let members) = value else {
-      let place = path.isEmpty ? "a machine" : path
+      let place = path.isEmpty ? what : path
       throw MachineReader.Problem(message: "\(place): expected an object in braces, found \(value.text)")
     }
     self.members = members
@@ -41,6 +41,9 @@ final class Group {
     guard case .string(let text) = try value(key) else { throw mismatch(key, "a text in quotes") }
     return text
   }
+
+  /// A value of any kind as it would be written on a command line.
+  func text(_ key: String) throws(MachineReader.Problem) -> String { try value(key).text }
 
   func bool(_ key: String) throws(MachineReader.Problem) -> Bool {
     guard case .bool(let flag) = try value(key) else { throw mismatch(key, "true or false") }

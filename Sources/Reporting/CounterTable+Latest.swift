@@ -5,7 +5,7 @@ extension CounterTable {
   /// The columns that came later still: behind `settings`.
   static let latest: [Column] =
     shadowing + walks + monitor + designs + kernel + cycles + dirtyLog + moves + softwareTLB + entries + direct
-    + grants + devices + directDesigns
+    + grants + devices + directDesigns + host
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -166,5 +166,23 @@ extension CounterTable {
     Column("tables_detached") { $0.tablesDetached },
     Column("detached_stores") { $0.detachedStores },
     Column("detached_updates") { $0.detachedUpdates },
+  ]
+
+  /// One of several machines on a host.
+  private static let host: [Column] = [
+    Column("cause_host") { $0.causeHost },
+    Column("host_fills") { $0.hostFills },
+    Column("host_swap_ins") { $0.hostSwapIns },
+    Column("host_swap_outs") { $0.hostSwapOuts },
+    Column("host_disk_cycles") { $0.hostDiskCycles },
+    Column("host_double_paged") { $0.hostDoublePaged },
+    Column("host_balloon_pops") { $0.hostBalloonPops },
+    Column("host_sampled") { $0.hostSampled },
+    Column("host_sample_faults") { $0.hostSampleFaults },
+    Column("host_mapped", isLevel: true) { $0.hostMapped },
+    Column("host_mapped_peak", isLevel: true) { $0.hostMappedPeak },
+    Column("host_swapped", isLevel: true) { $0.hostSwapped },
+    Column("host_ballooned", isLevel: true) { $0.hostBallooned },
+    Column("host_overhead", isLevel: true) { $0.hostOverhead },
   ]
 }

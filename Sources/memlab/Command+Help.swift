@@ -5,6 +5,7 @@ extension Command {
     each one costs.
 
       memlab replay TRACE…    run traces under one or several modes, report the counters
+      memlab host HOST.json   run several virtual machines that share one host's memory
       memlab compare TRACE…   run traces under all modes, report each mode's costs beside native's
       memlab sweep PLAN.json  replay every combination of traces, machines, settings and modes; can be interrupted
       memlab merge FILE…      put the parts of a sweep together
@@ -66,6 +67,7 @@ extension Command {
   var explanation: String {
     switch self {
     case .replay: Self.replayHelp
+    case .host: Self.hostHelp
     case .compare: Self.compareHelp
     case .sweep: Self.sweepHelp
     case .merge: Self.mergeHelp
@@ -197,6 +199,8 @@ extension Command {
       --format NAME         the traces' format (`memlab help convert`) rather than what their first bytes say
       --quantum N           mode direct: the traces are domains of one machine, 0, 1, 2 …, which take turns of N
                             operations
+      --memory SIZE         with --quantum, modes nested, shadow, emulated-tlb: the traces are virtual machines that
+                            share so much memory, as 64M; see `memlab help host`
       --quiet               no table and no progress
 
     With several runs, --events, --series and --dirty-log write one file a run: MODE, and before it the trace's name if

@@ -34,6 +34,47 @@ extension Command {
 
     """
 
+  static let hostHelp = """
+    memlab host HOST.json [OPTION…]
+
+    Runs several virtual machines that share a host with less memory than they believe to have. A page gets a machine
+    frame at its first use; when few are free, the host takes pages from the machines that pay least for theirs.
+
+    The host, where all but memory and machines has the default shown, and of a machine all but name, trace and mode:
+      {
+        "memory": "64M",                    bytes, or with K, M, G
+        "swap": "1G",                       the swap area; default: as large as the machines may need
+        "quantum": 10000,                   operations of a turn
+        "processors": 2,                    that the machines take turns on; default: one each
+        "processor": "skylake",             a name or a file; see `memlab machines`
+        "idleTax": 0.75,                    what idle memory pays, from 0 to below 1
+        "samplePeriod": 100000,             a machine's operations between two samples of what it uses
+        "sampleSize": 100,                  pages of a sample
+        "diskCycles": 300000,               cycles that a read from the swap area takes
+        "balloons": true,                   the host asks guests before it takes pages
+        "seed": 1,                          decides which pages are taken and sampled
+        "machines": [
+          {"name": "web", "trace": "web.bin", "mode": "nested",   nested, shadow or emulated-tlb
+           "size": "32M",                   memory that it believes to have; default: what its trace says
+           "minimum": "64K",                that it keeps whatever happens
+           "shares": 1000,                  its weight against others
+           "clones": 1,                     so many of them
+           "limit": 1000000,                operations; default: all of the trace
+           "keys": {"nested.format": "npt"}}   settings of `memlab modes`; default: none
+        ]
+      }
+    Paths of traces begin at the folder of the host's file.
+
+      --csv FILE|-     the counters as CSV, one row a machine; its name stands for the trace's
+      --series FILE    the counters of each --interval N operations of a machine, a file each
+      --limit N        stop each machine after N operations that has no limit of its own
+      --check          as for replay; and after each turn the host's own books
+      --quiet          no table and no progress
+
+    Exit status: 65 if the host's file is wrong, or if it promises more than there is; 70 if a machine diverged.
+
+    """
+
   static let reuseHelp = """
     memlab reuse TRACE… [--csv FILE] [OPTION…]
 

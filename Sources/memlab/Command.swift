@@ -2,7 +2,7 @@ import Glibc
 
 /// The commands of memlab: name, help and what they do.
 enum Command: String, CaseIterable {
-  case replay, compare, sweep, merge, report, reuse, walk, inspect, explain, convert, record, generate, reproduce
+  case replay, host, compare, sweep, merge, report, reuse, walk, inspect, explain, convert, record, generate, reproduce
   case modes, machines, workloads, help
 
   /// Carries out a command line and returns the exit status.
@@ -36,6 +36,7 @@ enum Command: String, CaseIterable {
   private func run(_ words: [String]) throws(Failure) -> Int32 {
     switch self {
     case .replay: return try ReplayCommand(words).run()
+    case .host: return try HostCommand(words).run()
     case .compare: return try CompareCommand(words).run()
     case .sweep: return try SweepCommand(words).run()
     case .merge: return try MergeCommand(words).run()

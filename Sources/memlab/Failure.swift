@@ -25,6 +25,11 @@ struct Failure: Error {
     self.message = message
   }
 
+  init(status: Int32, _ message: String) {
+    self.status = status
+    self.message = message
+  }
+
   init(_ error: TraceError) {
     status = error.category.rawValue
     message = error.description

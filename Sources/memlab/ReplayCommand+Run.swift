@@ -69,12 +69,25 @@ extension ReplayCommand {
     return passes
   }
 
+  /// The traces on one machine: as domains, or as virtual machines on a host.
+  private func shared(_ passes: [Pass], _ quantum: UInt64) -> SharedMachine {
+    guard let memory else {
+      let host = XenHost()
+      return SharedMachine(members: passes.map { .init(pass: $0, place: .domain(host)) }, quantum: quantum)
+    }
+    let host = Host(HostSettings(memory: memory))
+    let members = passes.map { pass in
+      SharedMachine.Member(pass: pass, place: .machine(host, VirtualMachine(name: pass.name)))
+    }
+    return SharedMachine(members: members, quantum: quantum)
+  }
+
   /// Runs the passes side by side; the outcomes come in the order of traces and modes.
   private func replay(_ passes: [Pass]) throws(Failure) -> [Outcome] {
     let progress = Progress(passes: passes.count, isVisible: !isQuiet && Progress.hasAudience)
     if let quantum {
       defer { progress.finish() }
-      return try SharedMachine(passes: passes, quantum: quantum).run {
+      return try shared(passes, quantum).run {
         progress.update(pass: $0, operations: $1, fraction: $2)
       }
     }

@@ -19,6 +19,8 @@ struct ReplayCommand {
   var interval: UInt64?
   /// The traces are domains of one machine, and take turns of so many operations; nil: each has a machine to itself.
   var quantum: UInt64?
+  /// Bytes of machine memory that the traces share, each as a virtual machine; nil: under Xen, or not at all.
+  var memory: UInt64?
   var checks: Bool
   var limit: UInt64?
   var jobs: Int
@@ -29,7 +31,7 @@ struct ReplayCommand {
     .value("--mode"), .value("--machine"), .value("--set", repeatable: true), .value("--csv"), .value("--events"),
     .value("--series"), .value("--dirty-log"), .value("--interval"), .flag("--check"), .value("--limit"),
     .value("--jobs"),
-    .value("--format"), .flag("--quiet"), .value("--quantum"),
+    .value("--format"), .flag("--quiet"), .value("--quantum"), .value("--memory"),
   ]
 
   init(_ words: [String]) throws(Failure) {
@@ -44,6 +46,12 @@ struct ReplayCommand {
     dirtyLog = arguments.value("--dirty-log")
     interval = try arguments.count("--interval")
     quantum = try arguments.count("--quantum")
+    if let text = arguments.value("--memory") {
+      guard let bytes = HostFile.bytes(text), bytes <= 1 << 40 else {
+        throw Failure(.usage, "--memory \(text): expected bytes up to 1024G, as 64M")
+      }
+      memory = bytes
+    }
     checks = arguments.has("--check")
     limit = try arguments.count("--limit")
     jobs = Int(clamping: try arguments.count("--jobs") ?? UInt64(Threads.available))
@@ -61,8 +69,13 @@ struct ReplayCommand {
     if dirtyLog != nil && !settings.logsDirtyPages {
       throw Failure(.usage, "--dirty-log needs --set dirty-log.method=METHOD; see `memlab modes`")
     }
-    if quantum != nil && modes != [.direct] {
-      throw Failure(.usage, "--quantum needs --mode direct, whose hypervisor has domains")
+    if memory != nil && (quantum == nil || modes.count > 1) {
+      throw Failure(.usage, "--memory needs --quantum N, the operations of a turn, and one mode")
+    }
+    if quantum != nil && memory == nil && modes != [.direct] {
+      throw Failure(
+        .usage,
+        "--quantum needs --mode direct, whose hypervisor has domains, or --memory SIZE, which virtual machines share")
     }
     let outputs = [csv, events, series, dirtyLog].compactMap(\.self)
     if outputs.count(where: OutputFile.isStandardOutput) > 1 {

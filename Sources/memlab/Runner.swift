@@ -13,7 +13,7 @@ struct Runner {
   private(set) var operations: UInt64 = 0
 
   init(
-    _ member: Pass.Member, of pass: Pass, guest: TraceHeader.Guest, on host: XenHost? = nil
+    _ member: Pass.Member, of pass: Pass, guest: TraceHeader.Guest, on place: SharedMachine.Place? = nil
   ) throws(Failure) {
     self.pass = pass
     reports = member.reports
@@ -23,8 +23,15 @@ struct Runner {
     configuration.recordsEvents = reports.events != nil
     configuration.recordsDirtyRounds = reports.dirtyLog != nil
     do throws(ReplayError) {
-      simulation = try Simulation(configuration, on: host)
+      simulation =
+        switch place {
+        case nil: try Simulation(configuration)
+        case .domain(let host): try Simulation(configuration, on: host)
+        case .machine(let host, let machine): try Simulation(configuration, on: host, as: machine)
+        }
     } catch {
+      // What a host promises is written in its file.
+      if case .machine? = place { throw Failure(.badData, "\(pass.path): \(error.message)") }
       throw Failure(.usage, "\(pass.path), mode \(member.mode.rawValue): \(error.message)")
     }
     try reports.writeHeaders()

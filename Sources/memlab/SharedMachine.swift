@@ -1,86 +1,42 @@
 import Machine
 import Paging
 
-/// Traces that are domains of one machine, and take turns on it.
+/// Traces that share one machine, and take turns on it: as domains under Xen, or as virtual machines on a host.
 struct SharedMachine {
-  let passes: [Pass]
+  /// One of them, with its place.
+  struct Member {
+    var pass: Pass
+    var place: Place
+  }
+
+  /// Where a simulation runs beside others.
+  enum Place {
+    case domain(XenHost)
+    case machine(Host, VirtualMachine)
+  }
+
+  let members: [Member]
   /// Operations of a turn.
   let quantum: UInt64
 
   /// Replays all of them to their ends; `report` hears of each one's operations and share.
   func run(report: (Int, UInt64, Double?) -> Void) throws(Failure) -> [Outcome] {
-    let host = XenHost()
-    var domains: [DomainReplay] = []
-    for pass in passes { domains.append(try DomainReplay(pass, on: host)) }
-    while domains.contains(where: { !$0.hasEnded }) {
+    var replays: [TurnReplay] = []
+    for member in members { replays.append(try TurnReplay(member.pass, on: member.place)) }
+    while replays.contains(where: { !$0.hasEnded }) {
       if Cancellation.isOn { throw Failure(.interrupted, "") }
-      for (index, domain) in domains.enumerated() where !domain.hasEnded {
-        try domain.takeTurn(of: quantum)
-        report(index, domain.operations, domain.hasEnded ? 1 : domain.fraction)
+      for (index, replay) in replays.enumerated() where !replay.hasEnded {
+        try replay.takeTurn(of: quantum)
+        report(index, replay.operations, replay.hasEnded ? 1 : replay.fraction)
+        if case .machine(let host, _) = members[index].place, members[index].pass.command.checks,
+          let problem = host.problem
+        {
+          throw Failure(.internalError, "operation \(replay.operations) of \(members[index].pass.name): \(problem)")
+        }
       }
     }
     var outcomes: [Outcome] = []
-    for domain in domains { outcomes.append(try domain.outcome()) }
+    for replay in replays { outcomes.append(try replay.outcome()) }
     return outcomes
-  }
-}
-
-/// One domain's trace, and how far it is.
-private final class DomainReplay {
-  private let pass: Pass
-  private var source: OperationSource
-  private var runner: Runner
-  private var batch = OperationBatch()
-  /// The next operation of the batch.
-  private var next = 0
-  private var decoding = Duration.zero
-  private(set) var operations: UInt64 = 0
-  private(set) var hasEnded = false
-
-  init(_ pass: Pass, on host: XenHost) throws(Failure) {
-    self.pass = pass
-    do {
-      source = try pass.source()
-      runner = try Runner(pass.members[0], of: pass, guest: source.header.guest, on: host)
-    } catch {
-      throw pass.failure(error)
-    }
-  }
-
-  var fraction: Double? { source.fraction }
-
-  func takeTurn(of quantum: UInt64) throws(Failure) {
-    do {
-      var rest = quantum
-      while rest > 0, try hasOperations() {
-        let end = min(batch.count, next + Int(clamping: rest))
-        try runner.replay(next == 0 && end == batch.count ? batch : batch.slice(next..<end))
-        rest -= UInt64(end - next)
-        operations += UInt64(end - next)
-        next = end
-      }
-    } catch {
-      throw pass.failure(error)
-    }
-  }
-
-  /// Reads on if nothing is left; false at the end.
-  private func hasOperations() throws -> Bool {
-    if next < batch.count { return true }
-    let start = ContinuousClock.now
-    defer { decoding += ContinuousClock.now - start }
-    next = 0
-    let room = Int(clamping: (pass.command.limit ?? .max) - operations)
-    hasEnded = try room == 0 || !source.read(into: &batch)
-    batch.count = hasEnded ? 0 : min(batch.count, room)
-    return !hasEnded
-  }
-
-  func outcome() throws(Failure) -> Outcome {
-    do {
-      return try runner.outcome(decoding: decoding)
-    } catch {
-      throw pass.failure(error)
-    }
   }
 }

@@ -41,7 +41,9 @@ final class CounterTableTests: XCTestCase {
       balloon_given,balloon_taken,balloon_retries,\
       grant_maps,grant_unmaps,grant_copies,\
       dma_translations,dma_faults,iotlb_misses,iotlb_flushes,iommu_maps,iommu_unmaps,\
-      base_switches,syscalls_reflected,tables_detached,detached_stores,detached_updates
+      base_switches,syscalls_reflected,tables_detached,detached_stores,detached_updates,\
+      cause_host,host_fills,host_swap_ins,host_swap_outs,host_disk_cycles,host_double_paged,host_balloon_pops,\
+      host_sampled,host_sample_faults,host_mapped,host_mapped_peak,host_swapped,host_ballooned,host_overhead
 
       """)
   }

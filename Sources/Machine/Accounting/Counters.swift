@@ -225,6 +225,27 @@ public struct Counters: Hashable, Sendable {
   public var tablesDetached: UInt64 = 0
   public var detachedStores: UInt64 = 0
   public var detachedUpdates: UInt64 = 0
+  /// A host of several machines: hidden faults of shadow paging and of the emulated TLB for want of a machine frame.
+  public var causeHost: UInt64 = 0
+  /// Pages that got a frame of zeros at their first use, that came back from the host's swap area, and that went there.
+  public var hostFills: UInt64 = 0
+  public var hostSwapIns: UInt64 = 0
+  public var hostSwapOuts: UInt64 = 0
+  /// Cycles that the machine waited for the former, which are among ``cyclesVirtualization``.
+  public var hostDiskCycles: UInt64 = 0
+  /// Pages that came back from there for no other reason than that the guest wrote them to its own swap area.
+  public var hostDoublePaged: UInt64 = 0
+  /// Pages that were used while the guest's balloon had them.
+  public var hostBalloonPops: UInt64 = 0
+  /// Pages whose mappings the host took out to see which are used, and those that were used after.
+  public var hostSampled: UInt64 = 0
+  public var hostSampleFaults: UInt64 = 0
+  /// Pages with a frame, now and at most; in the host's swap area; in the balloon; frames of the hypervisor's own.
+  public var hostMapped: UInt64 = 0
+  public var hostMappedPeak: UInt64 = 0
+  public var hostSwapped: UInt64 = 0
+  public var hostBallooned: UInt64 = 0
+  public var hostOverhead: UInt64 = 0
 
   public init() {}
 

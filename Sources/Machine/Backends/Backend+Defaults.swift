@@ -72,6 +72,12 @@ extension Backend where Self: ~Copyable {
     _ address: PhysicalAddress, length: UInt64, writes: Bool, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> Bool { false }
 
+  static func hostProblem(_ settings: Settings) -> String? { "has no hypervisor that could share its memory" }
+
+  mutating func unmap(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+
+  var furtherFrames: Int { 0 }
+
   func account(of frame: MPN) -> FrameAccount? { nil }
 
   mutating func finish(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {}

@@ -123,6 +123,15 @@ protocol Backend: ~Copyable {
   mutating func giveBack(_ pages: [PPN], _ cpu: inout VirtualCPU, _ machine: inout MachineState) -> Int
   mutating func populate(_ pages: [PPN], _ cpu: inout VirtualCPU, _ machine: inout MachineState) -> Int
 
+  /// Why a machine with these settings cannot share a host with others; nil if it can.
+  static func hostProblem(_ settings: Settings) -> String?
+
+  /// The host takes the frame behind a page, or wants to see its next use: no table and no TLB may lead to it any more.
+  mutating func unmap(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+
+  /// Frames that one exit may need beyond those that any may.
+  var furtherFrames: Int { get }
+
   /// The replay has ended.
   mutating func finish(_ cpu: inout VirtualCPU, _ machine: inout MachineState)
 

@@ -4,7 +4,7 @@ extension Processor where MMU: ~Copyable {
   /// Has a TLB hit judged by the oracle.
   mutating func explain(_ frame: MPN, _ page: VPN, _ access: Access) {
     // A frame that a domain has got without a page for it stands for itself.
-    let found = machine.physmap.physical(frame) ?? (MMU.takesHypercalls ? PPN(frame.raw) : nil)
+    let found = machine.page(of: frame) ?? (MMU.takesHypercalls ? PPN(frame.raw) : nil)
     let root = root
     var controls = cpus.running.guestControls
     controls.isKernelUnprivileged = cpus.running.hardwareControls.isKernelUnprivileged

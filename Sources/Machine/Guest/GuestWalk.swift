@@ -91,7 +91,7 @@ extension MachineState {
       if level == walk.size.level && access.isStore { flags.insert(.dirty) }
       guard !walk.entries[level].contains(flags) else { continue }
       let place = walk.tables[level].entryAddress(address, level: level, under: controls)
-      memory.set(flags.rawValue, at: physmap.machine(place))
+      memory.set(flags.rawValue, at: self.place(of: place))
       markStored(place.page)
       walk.entries[level] = walk.entries[level].setting(flags)
     }

@@ -3,11 +3,13 @@ internal import Paging
 /// The machine as the modelled kernel sees it.
 extension Processor: KernelPort where MMU: ~Copyable {
   mutating func entry(at place: PhysicalAddress) throws(ReplayError) -> UInt64 {
+    try reserveFrames()
     try touch(place, .load)
     return backend.guestEntry(at: place, &machine)
   }
 
   mutating func store(_ entry: UInt64, at place: PhysicalAddress) throws(ReplayError) {
+    try reserveFrames()
     let address = hasDirectMap ? place.inDirectMap : nil
     let flags: Operation.Flags = address == nil ? [] : .hasPayload
     try storeTable(Operation(.tableStore, place.raw, size: 8, flags: flags), value: entry, at: address)
@@ -15,6 +17,7 @@ extension Processor: KernelPort where MMU: ~Copyable {
   }
 
   mutating func enter(_ page: PPN, level: Int, _ words: [UInt64]) throws(ReplayError) {
+    try reserveFrames()
     if hasDirectMap { for index in 0..<512 { try touch(page.entryAddress(index: index), .store) } }
     try announce(page, level: level, words)
   }
@@ -28,6 +31,7 @@ extension Processor: KernelPort where MMU: ~Copyable {
   }
 
   mutating func loadRoot(_ value: UInt64) throws(ReplayError) {
+    try reserveFrames()
     try loadCR3(value)
     try settlePending()
   }
@@ -37,11 +41,13 @@ extension Processor: KernelPort where MMU: ~Copyable {
   // MARK: Contents
 
   mutating func clear(_ page: PPN) throws(ReplayError) {
+    try reserveFrames()
     try fill(page)
     setContents(of: page, 0)
   }
 
   mutating func copy(_ source: PPN, to destination: PPN) throws(ReplayError) {
+    try reserveFrames()
     if hasDirectMap { for index in 0..<512 { try touch(source.entryAddress(index: index), .load) } }
     try fill(destination)
     setContents(of: destination, contents(of: source))
@@ -63,19 +69,19 @@ extension Processor: KernelPort where MMU: ~Copyable {
   }
 
   mutating func contents(of page: PPN) -> UInt64 {
-    let frame = machine.physmap.machine(page)
+    let frame = machine.frame(of: page)
     return machine.contents?[frame] ?? 0
   }
 
   mutating func setContents(of page: PPN, _ version: UInt64) {
-    let frame = machine.physmap.machine(page)
+    let frame = machine.frame(of: page)
     machine.contents?[frame] = version
   }
 
   mutating func scrub(_ page: PPN) throws(ReplayError) {
     try clear(page)
     // A former table's words are all that the machine's memory holds.
-    machine.memory.clear(machine.physmap.machine(page))
+    machine.memory.clear(machine.frame(of: page))
   }
 
   mutating func flushTLBs() throws(ReplayError) {
@@ -83,12 +89,16 @@ extension Processor: KernelPort where MMU: ~Copyable {
     backend.flushTLBs(&cpus.running, &machine)
   }
 
+  var givesFrames: Bool { MMU.takesHypercalls }
+
+  mutating func writesOut(_ page: PPN) { machine.noteDoublePaging(page) }
+
   mutating func giveBack(_ pages: [PPN]) throws(ReplayError) -> Int {
-    backend.giveBack(pages, &cpus.running, &machine)
+    machine.isHosted ? giveToHost(pages) : backend.giveBack(pages, &cpus.running, &machine)
   }
 
   mutating func populate(_ pages: [PPN]) throws(ReplayError) -> Int {
-    backend.populate(pages, &cpus.running, &machine)
+    machine.isHosted ? takeFromHost(pages) : backend.populate(pages, &cpus.running, &machine)
   }
 
   var now: UInt64 { machine.operation }
@@ -108,7 +118,7 @@ extension Processor: KernelPort where MMU: ~Copyable {
     let address = place.inDirectMap
     let outcome = try translate(address, Access(kind, user: false))
     switch outcome {
-    case .translated(let frame) where frame == machine.physmap.machine(place.page): break
+    case .translated(let frame) where frame == machine.frame(of: place.page): break
     case .emulated(let page) where page == place.page:
       if kind == .store && machine.traces.seesStores(to: page) {
         backend.storedUnknown(place, &cpus.running, &machine)
@@ -128,7 +138,7 @@ extension PhysicalAddress {
 
 extension Processor where MMU: ~Copyable {
   /// Lets the kernel work on this machine. While it does, nobody else may turn to it.
-  private mutating func withKernel<Result>(
+  mutating func withKernel<Result>(
     _ body: (inout GuestKernel, inout Self) throws(ReplayError) -> Result
   ) throws(ReplayError) -> Result {
     guard var kernel = kernel.take() else { preconditionFailure("the modelled kernel is at work already") }

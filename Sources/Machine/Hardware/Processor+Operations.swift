@@ -18,6 +18,7 @@ extension Processor where MMU: ~Copyable {
     if machine.guest == .process && operation.kind.isKernels && !(operation.kind == .hypercall && vm != 0) {
       throw error("'\(operation.kind)' in a process trace, whose kernel is modelled")
     }
+    try reserveFrames()
     let payload = Int(operation.payload)
     switch operation.kind {
     case .load, .store, .fetch: preconditionFailure("accesses are the loop's")
@@ -99,6 +100,10 @@ extension Processor where MMU: ~Copyable {
       throw error("ram of \(bytes) bytes, expected at most 2^\(bits), the machine's MAXPHYADDR")
     }
     guard bytes >= 4096 else { throw error("ram of \(bytes) bytes, expected a page or more") }
+    if let share = machine.hosted?.size, share != bytes {
+      if machine.guest == .process { return }
+      throw error("ram of \(bytes) bytes on a machine of \(share)")
+    }
     machine.ramPages = bytes >> 12
   }
 

@@ -46,7 +46,7 @@ extension Processor where MMU: ~Copyable {
     switch outcome {
     case .translated(let frame):
       storeWasEmulated = false
-      if frame != machine.physmap.machine(store.address.page) {
+      if frame != machine.frame(of: store.address.page) {
         machine.diverge(
           expected: "the store at \(address.hexadecimal) to reach physical \(store.address.hexadecimal)",
           found: outcome.description)
@@ -110,7 +110,7 @@ extension Processor where MMU: ~Copyable {
   mutating func announce(_ page: PPN, level: Int, _ words: [UInt64]) throws(ReplayError) {
     machine.noteTable(page, level: level)
     oracle?.setTable(page, words)
-    let frame = machine.physmap.machine(page)
+    let frame = machine.frame(of: page)
     cpus.forEach { $0.forgetTable(frame, page) }
     try backend.announced(page, level: level, words: words, &cpus.running, &machine)
   }

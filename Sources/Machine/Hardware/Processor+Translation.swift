@@ -39,7 +39,7 @@ extension Processor where MMU: ~Copyable {
         let stored = PhysicalAddress(page.address.raw | address.offset)
         backend.storedUnknown(stored, &cpus.running, &machine)
       }
-      if contents != nil { checkContents(machine.physmap.machine(page), address, access) }
+      if contents != nil { checkContents(machine.frame(of: page), address, access) }
       return true
     case .fault, .protection:
       noteUnexpected(outcome, address, access)
@@ -135,6 +135,7 @@ extension Processor where MMU: ~Copyable {
 
   mutating func start() throws(ReplayError) {
     try settlePending()
+    try reserveFrames()
     if machine.guest == .process { try bootKernel() }
     try checkFirstState()
     let root = root
@@ -184,6 +185,7 @@ extension Processor where MMU: ~Copyable {
     if fault.nested == nil { cpus.running.dropAfterFault(fault.address, fault.access) }
     // More rights need no flush (SDM 3A 4.10.4.3): the fault may be spurious, and the next walk begins at the root.
     if fault.reliesOnCachedRights && !machine.settings.hasSpuriousFaults { return nil }
+    try reserveFrames()
     let resolution = backend.resolve(fault, &cpus.running, &machine)
     leaveMonitor()
     switch resolution {

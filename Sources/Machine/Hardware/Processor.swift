@@ -26,6 +26,8 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
   var storeWasPerformed = true
   /// The guest that makes hypercalls.
   var vm = 0
+  /// The host that the machine shares with others.
+  unowned var host: Host?
   /// Accesses by ``Access/code``, folded into the counters at the end of a batch.
   private var accesses = InlineArray<8, UInt64>(repeating: 0)
 

@@ -31,7 +31,7 @@ public enum Definitions {
   /// One for each column of ``CounterTable``, in groups by subject, and those that a sweep adds.
   public static let all: [Definition] =
     runs + accesses + walks + faults + causes + exits + shadowTables + memory + cycles + kernel + softwareTLB + dirtyLog
-    + nestedTable + devices + points
+    + nestedTable + devices + host + points
 
   /// The definition of a column, or of a figure that reports make of several; nil if there is no such thing.
   public static func of(_ column: String) -> Definition? { byColumn[column] }

@@ -56,13 +56,15 @@ extension Definitions {
       "detached_updates", "entries", "Entries that had changed when their table was attached again.", in: [.direct],
       term: "revalidation of a detached table"),
     Definition(
-      "balloon_given", "frames", "Frames that the guest's balloon driver gave back to the hypervisor.", in: [.direct],
+      "balloon_given", "frames", "Frames that the guest's balloon driver gave back to the hypervisor.",
+      in: .virtualized,
       term: "inflating the balloon"),
     Definition(
-      "balloon_taken", "frames", "Frames that the guest's balloon driver got back.", in: [.direct],
+      "balloon_taken", "frames", "Frames that the guest's balloon driver got back.", in: .virtualized,
       term: "deflating the balloon"),
     Definition(
-      "balloon_retries", "tries", "Tries of the balloon driver that fell short, after which it waits.", in: [.direct],
+      "balloon_retries", "tries", "Tries of the balloon driver that fell short, after which it waits.",
+      in: .virtualized,
       term: "balloon back-off"),
     Definition(
       "monitor_calls", "calls", "Calls of the monitor by translated code, which are no exits.", in: .shadowing,

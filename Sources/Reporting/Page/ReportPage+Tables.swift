@@ -7,6 +7,7 @@ extension ReportPage {
       ("Guest kernel", Definitions.kernel), ("TLBs that software fills", Definitions.softwareTLB),
       ("Dirty log", Definitions.dirtyLog), ("Nested table", Definitions.nestedTable),
       ("Shared pages and devices", Definitions.devices),
+      ("Machines on a host", Definitions.host),
     ]
   }
 

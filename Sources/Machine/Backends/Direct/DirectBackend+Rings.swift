@@ -48,7 +48,7 @@ extension DirectBackend {
   /// Makes the table that has the lower half of a level-4 table (Linux, `xen_pgd_alloc`). It is not in use yet.
   mutating func makeUserBase(_ page: PPN, _ machine: inout MachineState) {
     let (kernel, user) = (machine.physmap.machine(page), machine.allocateTable())
-    xen.frames.setExtra(user, of: machine.domain, true)
+    xen.frames.setExtra(user, of: machine.domain, true, &machine)
     for index in 0..<Self.userSlots {
       machine.memory.write(
         user.entryAddress(index: index), machine.memory.read(kernel.entryAddress(index: index)))

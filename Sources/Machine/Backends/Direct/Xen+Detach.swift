@@ -110,7 +110,7 @@ extension FrameTable {
       do throws(XenError) {
         try getEntry(new, level: 1, pages: domain, for: domain, &cpu, &machine)
         machine.memory.write(place, adjusted(new, level: 1).raw)
-        putEntry(PageTableEntry(table.snapshot[index]), level: 1, &machine)
+        putEntry(PageTableEntry(table.snapshot[index]), level: 1, of: table.frame, &machine)
       } catch {
         let places = (index..<512).map { table.frame.entryAddress(index: $0) }
         result.refused = (index, places.map { machine.memory.read($0) }, error)

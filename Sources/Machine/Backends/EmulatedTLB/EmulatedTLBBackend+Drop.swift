@@ -5,7 +5,7 @@ extension EmulatedTLBBackend {
   mutating func dropAll(_ id: ContextID, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     guard let context = contexts[id] else { return }
     machine.memory.clear(context.root)
-    for table in context.tables { machine.physmap.free(table.frame) }
+    for table in context.tables { machine.freeOwnFrame(table.frame) }
     count(-context.tables.count, &machine)
     contexts[id]?.tables = []
     queues[id.cpu]?.removeAll(tag: id.tag)
@@ -69,7 +69,8 @@ extension EmulatedTLBBackend {
   }
 
   mutating func dropMappings(of page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
-    let frame = machine.physmap.machine(page)
+    guard machine.isBacked(page) else { return }
+    let frame = machine.frame(of: page)
     for (id, context) in contexts {
       for table in context.tables where table.level == 1 {
         for index in 0..<512 {

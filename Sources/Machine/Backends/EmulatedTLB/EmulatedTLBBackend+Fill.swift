@@ -46,7 +46,7 @@ extension EmulatedTLBBackend {
       flags.remove(.writable)
       flags.insert(ShadowMark.readOnlyForTrace)
     }
-    return PageTableEntry(frame: machine.physmap.machine(walk.page), flags)
+    return PageTableEntry(frame: machine.frameToMap(walk.page), flags)
   }
 
   /// What a read-only page's leaf grants instead while CR0.WP is clear: stores of the supervisor's, and nothing to the
@@ -81,7 +81,8 @@ extension EmulatedTLBBackend {
 
   /// Takes every writable leaf of a page out, in all tables: nobody has written down where they are.
   mutating func protect(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
-    let frame = machine.physmap.machine(page)
+    guard machine.isBacked(page) else { return }
+    let frame = machine.frame(of: page)
     var hasLostRight = lostLeaves == machine.flushClock + 1
     for context in contexts.values {
       for table in context.tables where table.level == 1 {
@@ -106,7 +107,7 @@ extension EmulatedTLBBackend {
         for index in 0..<512 {
           let entry = PageTableEntry<MachineSpace>(machine.memory.read(table.frame.entryAddress(index: index)))
           guard entry.isPresent else { continue }
-          guard let page = machine.physmap.physical(entry.frame) else { return "a leaf of no page of the guest's" }
+          guard let page = machine.page(of: entry.frame) else { return "a leaf of no page of the guest's" }
           let protection = machine.traces.protection(of: page)
           if protection == .notPresent || entry.isWritable && protection != .none {
             return "leaf \(String(entry.raw, radix: 16)) of a watched page, index \(index)"

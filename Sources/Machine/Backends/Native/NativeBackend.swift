@@ -12,7 +12,7 @@ struct NativeBackend: Backend, ~Copyable {
   }
 
   private func setRoot(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
-    cpu.root = machine.physmap.machine(cpu.registers.root)
+    cpu.root = machine.frame(of: cpu.registers.root)
     // The two spaces are one.
     cpu.pointers = cpu.guestPointers
   }

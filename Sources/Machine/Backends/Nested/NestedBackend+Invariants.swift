@@ -14,7 +14,7 @@ extension NestedBackend {
 
   private func problem(of leaf: NestedLeaf, _ machine: inout MachineState) -> String? {
     if machine.isDevice(PPN(leaf.first.raw + leaf.size.pages - 1)) { return "maps device memory" }
-    if MPN(leaf.entry >> 12 & 0xff_ffff_ffff) != machine.physmap.machine(leaf.first) { return "leads elsewhere" }
+    if MPN(leaf.entry >> 12 & 0xff_ffff_ffff) != machine.frame(of: leaf.first) { return "leads elsewhere" }
     if leaf.size > .small {
       if leaf.size > limit(machine) { return "is larger than may be" }
       return machine.traces.seesAny(in: leaf.first, leaf.size) ? "is large though somebody watches a part" : nil

@@ -13,7 +13,8 @@ extension NestedBackend {
     if machine.isDevice(page) { return resolveDevice(fault, nested, &cpu, &machine) }
     let allowed = NestedRights(machine.traces.protection(of: page))
     if allowed.isSuperset(of: nested.needed) {
-      machine.count(nested.isAbsent ? .fill : .other, fault, page, cost: costs.fill, cpu.index)
+      let cause: HiddenCause = !machine.isBacked(page) ? .host : nested.isAbsent ? .fill : .other
+      machine.count(cause, fault, page, cost: costs.fill, cpu.index)
       table.fill(page, upTo: limit(machine), &machine)
       return .retry
     }

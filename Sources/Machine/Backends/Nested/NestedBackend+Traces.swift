@@ -25,9 +25,9 @@ extension NestedBackend {
   private mutating func begin(
     _ address: PhysicalAddress, isStore: Bool, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) {
-    let old = machine.physmap.machine(address.page)
+    let old = machine.frame(of: address.page)
     machine.beginTraced(address, isStore: isStore)
-    guard machine.physmap.machine(address.page) != old else { return }
+    guard machine.frame(of: address.page) != old else { return }
     table.fill(address.page, upTo: .small, &machine)
     machine.flushAllCPUs(&cpu)
   }

@@ -33,7 +33,7 @@ extension NestedTable {
     let first = size.size.first(page.raw)
     let place = shape.place(page, in: table, level: size.level)
     let rights = NestedRights(size.size == .small ? machine.traces.protection(of: page) : .none)
-    var leaf = rules.leaf(machine.physmap.machine(PPN(first)), isLarge: size.size > .small)
+    var leaf = rules.leaf(machine.frameToMap(PPN(first)), isLarge: size.size > .small)
     // What the hardware has noted of the page stays.
     let old = machine.memory.read(place)
     if (old ^ leaf) & Self.frameMask == 0 { leaf |= old & (rules.format.accessed | rules.format.dirty) }
@@ -52,7 +52,7 @@ extension NestedTable {
     for size in [PageSize.huge, .large] where size <= limit {
       let first = PPN(size.first(page.raw))
       guard let level = shape.level(of: size), first.raw + size.pages <= machine.ramPages else { continue }
-      if machine.physmap.isWhole(first, size) && !machine.traces.seesAny(in: first, size) { return (size, level) }
+      if machine.isWhole(first, size) && !machine.traces.seesAny(in: first, size) { return (size, level) }
     }
     return (.small, 1)
   }

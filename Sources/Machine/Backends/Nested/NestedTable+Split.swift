@@ -70,7 +70,7 @@ extension NestedTable {
     let entry = machine.memory.read(place)
     guard case .table = rules.judge(entry, level: size.level) else { return false }
     let bits = giveUp(MPN(entry >> 12 & 0xff_ffff_ffff), level: level - 1, &machine)
-    let frame = machine.physmap.machine(PPN(size.first(page.raw)))
+    let frame = machine.frame(of: PPN(size.first(page.raw)))
     machine.memory.write(place, rules.leaf(frame, isLarge: true) | bits)
     machine.counters.nestedCollapsed += 1
     machine.counters.cycles.nestedSplit += machine.description.costs.fill

@@ -18,7 +18,7 @@ extension ShadowBackend {
   private mutating func forgetMapping(
     _ entry: PageTableEntry<MachineSpace>, _ place: MachineAddress, level: Int, _ machine: inout MachineState
   ) {
-    guard let page = machine.physmap.physical(entry.frame) else { preconditionFailure("a leaf of no guest page") }
+    guard let page = machine.page(of: entry.frame) else { preconditionFailure("a leaf of no guest page") }
     if level == 1 {
       reverseMap.remove(place, of: page)
       settlePrefetch(entry, &machine)

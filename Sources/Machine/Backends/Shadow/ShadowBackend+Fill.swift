@@ -79,7 +79,7 @@ extension ShadowBackend {
     _ page: PPN, _ flags: EntryFlags, at place: MachineAddress, level: Int, _ machine: inout MachineState
   ) {
     let size: EntryFlags = level > 1 ? .pageSize : []
-    let frame = machine.physmap.machine(page)
+    let frame = machine.frameToMap(page)
     let leaf = PageTableEntry(frame: frame, withheld(page, flags, machine).union(size))
     var old = PageTableEntry<MachineSpace>(machine.memory.read(place))
     // A table that was out of step may have led elsewhere, and a large page may have been in parts.

@@ -45,7 +45,7 @@ extension ShadowBackend {
   private borrowing func keeps(_ first: PPN, _ size: PageSize, _ machine: inout MachineState) -> Bool {
     guard design.keepsLarge, machine.guardedRange == nil else { return false }
     if size == .huge && !machine.description.hasHugePages { return false }
-    return !machine.isDevice(PPN(first.raw + size.pages - 1)) && machine.physmap.isWhole(first, size)
+    return !machine.isDevice(PPN(first.raw + size.pages - 1)) && machine.isWhole(first, size)
       && !machine.traces.seesAny(in: first, size)
   }
 

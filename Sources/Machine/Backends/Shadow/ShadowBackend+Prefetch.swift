@@ -29,6 +29,7 @@ extension ShadowBackend {
     }
     let page = guest.frame
     guard !machine.isDevice(page), machine.traces.protection(of: page) != .notPresent else { return false }
+    guard machine.mayMapAhead(page) else { return false }
     var flags = role.grants(guest, isLeaf: true).union([.dirty, ShadowMark.prefetched])
     if guest.isGlobal { flags.insert(.global) }
     // The hardware sets A when it uses the entry.

@@ -5,6 +5,9 @@ internal import Paging
 /// That is correct as a TLB's staleness is: whoever takes a right away must flush, and each flush of any CPU brings the
 /// shadows into step. What needs no flush, a new link to a table, brings them into step too.
 extension ShadowBackend {
+  /// Each table that is out of step is read when the guest flushes, and may have to come back for that.
+  var furtherFrames: Int { 2 * unsynced.count }
+
   mutating func letGo(_ page: PPN, _ machine: inout MachineState) {
     guard design.onStore == .unsync, tracedLevels[page.raw] == 1 << 1 else { return }
     guard machine.traces.watchers(of: page, .all) == [.shadowTables] else { return }
@@ -50,7 +53,7 @@ extension ShadowBackend {
     let granted = PageTableEntry<MachineSpace>(
       key.role.grants(guest, isLeaf: true, isForStores: entry.contains(ShadowMark.turned)).rawValue)
     let isSame =
-      guest.isPresent && guest.isAccessed && machine.physmap.physical(entry.frame) == guest.frame
+      guest.isPresent && guest.isAccessed && machine.page(of: entry.frame) == guest.frame
       && granted.isUser == entry.isUser && granted.isNoExecute == entry.isNoExecute
       && guest.isGlobal == entry.isGlobal && (!entry.isWritable || granted.isWritable)
     if !isSame { drop(place, level: 1, &machine) }

@@ -108,7 +108,7 @@ extension ShadowPage.Key {
     guard case .table(let page, let level, _, let part) = self else { return nil }
     let place = PhysicalAddress(page.address.raw | part.guestOffset(of: index, level: level))
     guard part.quadrant != nil else { return PageTableEntry(machine.guestWord(place)) }
-    let raw = machine.memory.readNarrow(machine.physmap.machine(place))
+    let raw = machine.memory.readNarrow(machine.place(of: place))
     return NarrowPaging.widened(raw, level: level, VirtualAddress(UInt64(index) << 21), under: controls)
   }
 

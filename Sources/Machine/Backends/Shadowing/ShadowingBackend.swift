@@ -26,7 +26,7 @@ protocol ShadowingBackend: Backend, ~Copyable {
   /// Somebody watches a page from now on: its mappings must let no store pass.
   mutating func protect(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
-  /// Takes out every mapping of a page: reads must be seen from now on, or its frame changes.
+  /// Takes out every mapping of a page: reads must be seen from now on, or its frame changes. No TLB leads to it either.
   mutating func dropMappings(of page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
   /// Whether an address lies where the monitor hides, in this address space or in one that shares the entry with it.
@@ -87,7 +87,9 @@ extension ShadowingBackend where Self: ~Copyable {
       machine.count(.other, fault, walk.page, cost: costs.emulation, cpu.index)
       return .emulated(walk.page)
     }
-    var cause = machine.cause(of: fault, wasAccessed, needsTurning, cpu)
+    var cause =
+      machine.isBacked(walk.page)
+      ? machine.cause(of: fault, wasAccessed, needsTurning, cpu) : Cause(.host, \.causeHost)
     // A table on the way may be discovered now, and the page be one: stores are judged after the fill.
     if protection != .notPresent { fill(walk, fault.address, for: access, &cpu, &machine) }
     if protection == .notPresent || access.isStore && machine.traces.seesStores(to: walk.page) {
@@ -209,7 +211,7 @@ extension MachineState {
 
   /// A zeroed frame for a table of the hypervisor's.
   mutating func allocateTable() -> MPN {
-    let frame = physmap.allocateFrame()
+    let frame = allocateOwnFrame()
     memory.clear(frame)
     notePeaks()
     return frame

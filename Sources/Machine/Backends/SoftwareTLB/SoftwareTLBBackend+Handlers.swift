@@ -119,7 +119,7 @@ extension SoftwareTLBBackend {
       let entry = machine.loadForRefill(place)
       guard entry.isPresent, entry.isAccessed else { return 0 }
       let all = rights.combined(with: Rights(entry))
-      let frame = virtual == nil ? machine.physmap.machine(entry.frame) : MPN(entry.frame.raw)
+      let frame = virtual == nil ? machine.frame(of: entry.frame) : MPN(entry.frame.raw)
       let translation = Translation(
         frame: frame, size: .small, guestSize: .small, rights: all, isDirty: entry.isDirty, isGlobal: false)
       return TLBData.make(translation, allowed: cpu.allowedByRights[Int(all.raw & 7)])

@@ -38,7 +38,7 @@ extension GuestKernel {
   }
 
   /// Pages that the domain has.
-  private var populated: UInt64 { frames.limit - UInt64(balloon.pages.count) }
+  var populated: UInt64 { frames.limit - UInt64(balloon.pages.count) }
 
   /// Works until the target is reached, or nothing can be had: then it tries again later, and later still.
   private mutating func workOnBalloon(_ port: inout some KernelPort & ~Copyable) throws(ReplayError) {
@@ -69,27 +69,36 @@ extension GuestKernel {
     for page in pages.prefix(got) {
       balloon.pages.removeLast()
       // No flush: what was not present cannot be cached.
-      try mapDirectly(page, isMapped: true, &port)
+      if port.givesFrames { try mapDirectly(page, isMapped: true, &port) }
       release(page)
     }
     port.count(\.balloonTaken, UInt64(got))
     return got > 0
   }
 
-  /// Pages give their frames up: allocated, scrubbed, unmapped, flushed, and only then given back. Returns whether all that
-  /// were asked for could be had without an effort.
+  /// Nothing can be reclaimed any more: a balloon that the host only asks for shrinks (virtio-balloon,
+  /// `VIRTIO_BALLOON_F_DEFLATE_ON_OOM`). Returns whether there was anything in it.
+  mutating func deflateInNeed(_ port: inout some KernelPort & ~Copyable) throws(ReplayError) -> Bool {
+    guard !port.givesFrames, !balloon.pages.isEmpty else { return false }
+    return try deflate(min(UInt64(settings.reclaimBatch), UInt64(balloon.pages.count)), &port)
+  }
+
+  /// Pages give their frames up: allocated, scrubbed, unmapped, flushed, and only then given back. A hypervisor that looks
+  /// after frames itself need only know the pages. Returns whether all that were asked for could be had.
   private mutating func inflate(
     _ count: UInt64, _ port: inout some KernelPort & ~Copyable
   ) throws(ReplayError) -> Bool {
     var pages: [PPN] = []
     let wanted = min(Int(count), Balloon.batch)
     while pages.count < wanted, let page = try pageForBalloon(&port) {
-      try port.scrub(page)
+      if port.givesFrames { try port.scrub(page) }
       pages.append(page)
     }
     guard !pages.isEmpty else { return false }
-    for page in pages { try mapDirectly(page, isMapped: false, &port) }
-    try port.flushTLBs()
+    if port.givesFrames {
+      for page in pages { try mapDirectly(page, isMapped: false, &port) }
+      try port.flushTLBs()
+    }
     balloon.pages += pages
     let given = try port.giveBack(pages)
     precondition(given == pages.count, "the hypervisor took \(given) of \(pages.count) pages")

@@ -9,6 +9,7 @@ extension GuestKernel {
     while frames.free < target {
       if try reclaim(&port) { continue }
       if frames.free > count { return }
+      if try deflateInNeed(&port) { continue }
       throw outOfMemory(&port)
     }
   }
@@ -53,6 +54,7 @@ extension GuestKernel {
     let page = self[frame: frame]
     var entry = KernelEntry(0)
     if page.use == .anonymous {
+      port.writesOut(frame)
       entry = KernelEntry(slot: swap.store(port.contents(of: frame), references: page.mappings))
       port.count(\.guestPagesSwappedOut)
     }

@@ -33,6 +33,10 @@ protocol KernelPort: ~Copyable {
   mutating func scrub(_ page: PPN) throws(ReplayError)
   /// Flushes all TLBs of everything.
   mutating func flushTLBs() throws(ReplayError)
+  /// The hypervisor takes machine frames, which the guest has to let go of itself, rather than pages.
+  var givesFrames: Bool { get }
+  /// A disk is about to read a page.
+  mutating func writesOut(_ page: PPN)
   /// Gives the frames behind pages back to the hypervisor; returns of how many.
   mutating func giveBack(_ pages: [PPN]) throws(ReplayError) -> Int
   /// Asks for frames behind pages; returns how many it got.

@@ -1,0 +1,134 @@
+internal import Paging
+
+/// The machine memory of a host, frame by frame, and its swap area: what all virtual machines share, and what is with
+/// the one that runs.
+struct HostMemory {
+  enum Use: UInt8 {
+    case free
+    /// The hypervisor's own, for one machine's sake: a table, a part of its physmap.
+    case overhead
+    /// Behind a page of one machine.
+    case page
+  }
+
+  struct Frame {
+    var use = Use.free
+    /// Number of the machine.
+    var owner: UInt16 = 0
+    var page = PPN(0)
+    /// Where in ``resident`` of its owner it is.
+    fileprivate var place = 0
+  }
+
+  private(set) var frames: [Frame]
+  private var freeFrames: [Int]
+  /// The frames behind each machine's pages, in no order that means anything.
+  private(set) var resident: [[MPN]] = []
+  /// Frames of the hypervisor's for each machine, now and at most.
+  private(set) var overhead: [UInt64] = []
+  /// Free slots of the swap area below the highest that was ever used.
+  private var freeSlots: [UInt64] = []
+  private var slots: UInt64 = 0
+
+  init(frames count: Int = 0) {
+    frames = Array(repeating: Frame(), count: count)
+    freeFrames = Array((0..<count).reversed())
+  }
+
+  /// Frames that nobody has.
+  var free: Int { freeFrames.count }
+  /// Slots of the swap area that hold a page.
+  var usedSlots: Int { Int(slots) - freeSlots.count }
+
+  /// Another machine, which has nothing yet. Returns its number.
+  mutating func addMachine() -> Int {
+    resident.append([])
+    overhead.append(0)
+    return resident.count - 1
+  }
+
+  /// The page of a machine that a frame is behind; nil if it is not that machine's.
+  func page(_ frame: MPN, of machine: Int) -> PPN? {
+    guard frame.raw < UInt64(frames.count) else { return nil }
+    let frame = frames[Int(frame.raw)]
+    return frame.use == .page && Int(frame.owner) == machine ? frame.page : nil
+  }
+
+  /// A frame for the hypervisor, whatever it held. The caller has seen to it that there is one.
+  mutating func allocateOverhead(for machine: Int) -> MPN {
+    let frame = take()
+    frames[Int(frame.raw)] = Frame(use: .overhead, owner: UInt16(machine))
+    overhead[machine] += 1
+    return frame
+  }
+
+  /// A frame behind a page, whatever it held.
+  mutating func allocate(_ page: PPN, of machine: Int) -> MPN {
+    let frame = take()
+    frames[Int(frame.raw)] = Frame(
+      use: .page, owner: UInt16(machine), page: page, place: resident[machine].count)
+    resident[machine].append(frame)
+    return frame
+  }
+
+  private mutating func take() -> MPN {
+    guard let frame = freeFrames.popLast() else { preconditionFailure("the host's reserve of frames is spent") }
+    return MPN(UInt64(frame))
+  }
+
+  /// Takes a frame back, to which nothing may lead any more.
+  mutating func free(_ frame: MPN) {
+    let record = frames[Int(frame.raw)]
+    let owner = Int(record.owner)
+    switch record.use {
+    case .free: preconditionFailure("frame \(frame.raw) is freed twice")
+    case .overhead: overhead[owner] -= 1
+    case .page:
+      let last = resident[owner].removeLast()
+      if last != frame {
+        resident[owner][record.place] = last
+        frames[Int(last.raw)].place = record.place
+      }
+    }
+    frames[Int(frame.raw)] = Frame()
+    freeFrames.append(Int(frame.raw))
+  }
+
+  // MARK: The swap area
+
+  /// Page numbers from here on are slots of the swap area: what a page holds lies there as it lay in its frame.
+  private static var firstSlot: UInt64 { 1 << 39 }
+
+  mutating func takeSlot() -> MPN {
+    if let slot = freeSlots.popLast() { return MPN(Self.firstSlot + slot) }
+    slots += 1
+    return MPN(Self.firstSlot + slots - 1)
+  }
+
+  mutating func freeSlot(_ slot: MPN) { freeSlots.append(slot.raw - Self.firstSlot) }
+
+  /// Names what does not add up: each frame is free once, or one machine's, and each machine's list is right.
+  func violatedInvariant() -> String? {
+    var isFree = Array(repeating: false, count: frames.count)
+    for frame in freeFrames {
+      if isFree[frame] { return "frame \(frame) is free twice" }
+      isFree[frame] = true
+      if frames[frame].use != .free { return "frame \(frame) is free and \(frames[frame].use)" }
+    }
+    var overhead = Array(repeating: UInt64(0), count: resident.count)
+    for (number, frame) in frames.enumerated() {
+      switch frame.use {
+      case .free: if !isFree[number] { return "frame \(number) is lost" }
+      case .overhead: overhead[Int(frame.owner)] += 1
+      case .page:
+        let list = resident[Int(frame.owner)]
+        if frame.place >= list.count || list[frame.place].raw != UInt64(number) {
+          return "frame \(number) is not in the list of machine \(frame.owner)"
+        }
+      }
+    }
+    if overhead != self.overhead { return "overhead \(self.overhead), recounted \(overhead)" }
+    let used = freeFrames.count + resident.reduce(0) { $0 + $1.count } + Int(overhead.reduce(0, +))
+    return used == frames.count ? nil : "\(used) frames have a use, of \(frames.count)"
+  }
+}

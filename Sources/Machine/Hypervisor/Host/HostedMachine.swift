@@ -1,0 +1,136 @@
+internal import Paging
+
+/// One machine as its host sees it.
+protocol HostedMachine: AnyObject {
+  /// Its number on the host.
+  var number: Int? { get }
+  var ramPages: Int { get }
+  var operations: UInt64 { get }
+  func hostProblem(_ settings: Settings) -> String?
+  func join(_ host: Host)
+  /// Takes over what all machines share, or gives it back.
+  func exchange(_ host: Host)
+  /// Somebody else has used its processors.
+  func flushProcessors()
+
+  /// Its guest has a balloon driver.
+  var hasBalloon: Bool { get }
+
+  // While it has what all share:
+  var frames: HostMemory { get }
+  /// The balloon driver is to leave the guest so many pages.
+  func setBalloonTarget(_ pages: Int) throws(ReplayError)
+  func swapOut(_ page: PPN)
+  func isLatest(_ page: PPN) -> Bool
+  /// Used pages of the running sample.
+  var touchedPages: Int { get }
+  /// Takes the mappings of so many pages out, to see which are used. Returns of how many.
+  func takeSample(_ size: Int, _ random: inout HostRandom) -> Int
+  /// Pages in the swap area.
+  var swappedPages: Int { get }
+  /// Names what is wrong with its own books.
+  func violatedHostInvariant() -> String?
+}
+
+extension ProcessorBox where MMU: ~Copyable {
+  var number: Int? { processor.machine.hosted?.number }
+  var ramPages: Int { Int(processor.machine.ramPages) }
+  var operations: UInt64 { processor.machine.counters.operations }
+
+  func hostProblem(_ settings: Settings) -> String? {
+    if settings.logsDirtyPages { return "has a dirty log, which a host does not keep" }
+    if settings.traces.copyOnWrite != nil { return "has trace.cow, which is the host's own affair" }
+    return MMU.hostProblem(settings)
+  }
+
+  func join(_ host: Host) { processor.host = host }
+
+  func exchange(_ host: Host) {
+    host.exchange(&processor.machine)
+    processor.cpus.running.forgetLastPages()
+  }
+
+  func flushProcessors() { processor.cpus.forEach { $0.forgetAll() } }
+
+  func swapOut(_ page: PPN) {
+    processor.unmap(page)
+    processor.machine.swapOut(page)
+  }
+
+  var frames: HostMemory { processor.machine.host }
+
+  /// The modelled kernel has; a recorded one cannot be asked, and has to be taken from.
+  var hasBalloon: Bool { processor.kernel != nil }
+
+  func setBalloonTarget(_ pages: Int) throws(ReplayError) { try processor.setBalloonTarget(pages) }
+
+  func isLatest(_ page: PPN) -> Bool { processor.machine.hosted?.isLatest(page) ?? false }
+
+  var swappedPages: Int { processor.machine.hosted?.swapped ?? 0 }
+
+  var touchedPages: Int { processor.machine.hosted?.touched ?? 0 }
+
+  func takeSample(_ size: Int, _ random: inout HostRandom) -> Int {
+    guard let number else { return 0 }
+    let list = processor.machine.host.resident[number]
+    var pages: Set<PPN> = []
+    for _ in 0..<min(size, list.count) {
+      pages.insert(processor.machine.host.frames[Int(list[random.below(list.count)].raw)].page)
+    }
+    for page in pages.sorted(by: { $0.raw < $1.raw }) {
+      processor.unmap(page)
+    }
+    processor.machine.counters.hostSampled += UInt64(pages.count)
+    processor.machine.hosted?.sampled = pages
+    processor.machine.hosted?.touched = 0
+    return pages.count
+  }
+
+  func violatedHostInvariant() -> String? {
+    guard let number else { return nil }
+    for frame in processor.machine.host.resident[number] {
+      let page = processor.machine.host.frames[Int(frame.raw)].page
+      if processor.machine.hosted?[page] != .frame(frame) {
+        return "frame \(frame.raw) is behind page \(page.raw), which has another place"
+      }
+    }
+    return nil
+  }
+}
+
+extension VirtualCPU {
+  /// Another machine has used the processor, and left nothing of this one's in its caches.
+  fileprivate mutating func forgetAll() {
+    fetches.removeAll()
+    data.removeAll()
+    second.removeAll()
+    removeStructures { _ in true }
+    nested.removeAll()
+    forgetLastPages()
+  }
+}
+
+extension Processor where MMU: ~Copyable {
+  /// No table and no TLB leads to a page any more.
+  fileprivate mutating func unmap(_ page: PPN) { backend.unmap(page, &cpus.running, &machine) }
+
+  /// Looks at the guest's memory without changing where it is.
+  mutating func looking<Result>(_ body: (inout Self) -> Result) -> Result {
+    machine.hosted?.isLooking = true
+    defer { machine.hosted?.isLooking = false }
+    return body(&self)
+  }
+
+  /// On a host: sees to it that what an exit may need is free. Nobody may hold a machine page meanwhile.
+  @inline(__always) mutating func reserveFrames() throws(ReplayError) {
+    guard machine.isHosted else { return }
+    try reserveHostFrames()
+  }
+
+  @inline(never) private mutating func reserveHostFrames() throws(ReplayError) {
+    guard let host else { return }
+    let needed = host.reserve + backend.furtherFrames
+    guard machine.host.free < max(needed, host.threshold(.hard)) else { return }
+    try host.makeRoom(needed, &backend, &cpus.running, &machine)
+  }
+}

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""Write the process traces of traces/hosts as text: python3 scripts/host-traces.py FOLDER, then memlab convert."""
+
+import random
+import sys
+
+
+def write(path, lines):
+    with open(path, "w") as file:
+        file.write("\n".join(["memlab-trace 1", "guest process", *lines]) + "\n")
+
+
+def page(number):
+    return format(0x10000 + (number << 12), "x")
+
+
+def phases(pages, window, accesses, hot, seed):
+    """A program that goes on to a new page now and then, works on those it came to last, and at the end on the last."""
+    dice = random.Random(seed)
+    lines = []
+
+    def work(count, first, last):
+        for _ in range(count):
+            lines.append(("w " if dice.random() < 0.3 else "r ") + page(first + dice.randrange(last - first)))
+
+    for number in range(pages):
+        lines.append("w " + page(number))
+        work(12, max(0, number + 1 - window), number + 1)
+    work(accesses, pages - hot, pages)
+    return lines
+
+
+def main():
+    folder = sys.argv[1]
+    # What it used first it never uses again.
+    write(f"{folder}/moving.txt", phases(700, 100, 4000, 100, 1))
+    # All of the memory is used all the time.
+    write(f"{folder}/busy.txt", phases(500, 500, 8000, 500, 2))
+    # All of it once, and then next to nothing.
+    write(f"{folder}/idle.txt", phases(500, 4, 8000, 4, 3))
+
+
+main()
