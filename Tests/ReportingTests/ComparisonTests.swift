@@ -31,7 +31,7 @@ final class ComparisonTests: XCTestCase {
       \.secondTLB, \.walk, \.nestedWalk, \.delivery, \.guestCR3, \.guestInvlpg, \.fill, \.trace, \.dirty, \.host,
       \.other,
       \.trueFault, \.cr3, \.invlpg, \.control, \.interrupt, \.hypercall, \.validation, \.examine, \.dirtyLog,
-      \.nestedSplit,
+      \.nestedSplit, \.mode,
     ]
     XCTAssertEqual(fields.count, Cycles.items.count)
     for (index, field) in fields.enumerated() {
