@@ -10,7 +10,7 @@ final class DomainsTests: XCTestCase {
   /// Two domains that try everything, by turns: no invariant breaks, neither reaches a frame of the other's, not through a
   /// TLB either, and nothing is left of the one that is destroyed. `MEMLAB_SEEDS=1700` makes a million steps.
   func testHostileDomainsGetNowhere() {
-    for seed in seeds(40) {
+    for seed in seeds(20) {
       var dice = SplitMix64(seed: seed)
       let steps = (0..<Self.steps).map { _ in dice.next() }
       guard let problem = run(steps, seed: seed, every: 32) else { continue }

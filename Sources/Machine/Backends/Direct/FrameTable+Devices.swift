@@ -27,7 +27,7 @@ extension FrameTable {
     setDeviceAccess(deviceAccess(frame), to: frame, of: owner, &machine)
   }
 
-  /// What is taken away is dropped from the IOTLB at once: nobody may rely on the change before.
+  /// An entry that changes is dropped from the IOTLB at once: nobody may rely on the change before.
   mutating func setDeviceAccess(
     _ access: IOMMU.Access, to frame: MPN, of domain: DomainID, _ machine: inout MachineState
   ) {
@@ -35,7 +35,7 @@ extension FrameTable {
     guard old != access else { return }
     iommu.set(
       frame.raw, access.isEmpty ? nil : IOMMU.Entry(frame: frame, access: access), of: domain, &machine.counters)
-    if !access.isSuperset(of: old) { iommu.flush(domain, &machine.counters) }
+    if !old.isEmpty { iommu.flush(domain, &machine.counters) }
   }
 
   /// A frame is about to be somebody else's.
