@@ -40,7 +40,8 @@ final class CounterTableTests: XCTestCase {
       mmu_update_calls,exits_saved,hypercall_continuations,\
       balloon_given,balloon_taken,balloon_retries,\
       cause_host,host_fills,host_swap_ins,host_swap_outs,host_disk_cycles,host_double_paged,host_balloon_pops,\
-      host_sampled,host_sample_faults,host_mapped,host_mapped_peak,host_swapped,host_ballooned,host_overhead
+      host_sampled,host_sample_faults,host_mapped,host_mapped_peak,host_swapped,host_ballooned,host_overhead,\
+      host_shared,host_merges,host_share_breaks
 
       """)
   }

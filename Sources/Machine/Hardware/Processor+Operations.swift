@@ -44,7 +44,8 @@ extension Processor where MMU: ~Copyable {
     case .vm: try runVM(operation.address)
     case .ram: try setRAM(operation.address)
     case .hypercall: try hypercall(batch.strings[payload])
-    case .content, .dma: throw unsupported("'\(operation.kind)'")
+    case .content: try setContents(PhysicalAddress(operation.address), batch.words[payload])
+    case .dma: throw unsupported("'\(operation.kind)'")
     case .balloon where MMU.hasHypervisor && !MMU.takesHypercalls:
       throw unsupported("'balloon' under other hypervisors than direct paging's")
     case .switchProcess, .fork, .exec, .exit, .map, .unmap, .protect, .discard, .remap, .balloon:
