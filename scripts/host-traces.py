@@ -30,12 +30,27 @@ def phases(pages, window, accesses, hot, seed):
     return lines
 
 
+def program(pages, data, accesses, seed):
+    """A program that reads a file, stores to some pages of its own, and goes on reading."""
+    dice = random.Random(seed)
+    lines = [f"map 400000 {pages << 12} rf"]
+    file = lambda: format(0x400000 + (dice.randrange(pages) << 12), "x")
+    lines += ["r " + format(0x400000 + (number << 12), "x") for number in range(pages)]
+    lines += ["w " + format(0x10000000 + (number << 12), "x") for number in range(data)]
+    for _ in range(accesses):
+        own = dice.random() < 0.3
+        lines.append("w " + format(0x10000000 + (dice.randrange(data) << 12), "x") if own else "r " + file())
+    return lines
+
+
 def main():
     folder = sys.argv[1]
     # What it used first it never uses again.
     write(f"{folder}/moving.txt", phases(700, 100, 4000, 100, 1))
     # All of the memory is used all the time.
     write(f"{folder}/busy.txt", phases(500, 500, 8000, 500, 2))
+    # A file, and some data.
+    write(f"{folder}/program.txt", program(200, 40, 4000, 4))
     # All of it once, and then next to nothing.
     write(f"{folder}/idle.txt", phases(500, 4, 8000, 4, 3))
 

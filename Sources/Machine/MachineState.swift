@@ -10,6 +10,8 @@ struct MachineState: ~Copyable {
   var physmap: Physmap
   /// The machine shares a host with others, which backs its pages on demand.
   let isHosted: Bool
+  /// The host looks for pages that hold the same: stores are followed.
+  let sharesPages: Bool
   /// Where its pages are there.
   var hosted: HostedPages?
   /// What the host has, while this machine runs.
@@ -83,6 +85,7 @@ struct MachineState: ~Copyable {
     physmap = Physmap(isIdentity: configuration.mode == .native, of: configuration.domain)
     isHosted = configuration.share != nil
     hosted = configuration.share.map { HostedPages($0) }
+    sharesPages = configuration.share?.sharesPages ?? false
     let walkCaches = settings.walkCaches == .none ? [] : description.walkCaches
     walkCache = WalkCache(walkCaches, memory: description.costs.memory)
     log = Log(recordsEvents: configuration.recordsEvents, recordsRounds: configuration.recordsDirtyRounds)

@@ -64,6 +64,7 @@ public struct HostFile: Sendable {
     if top.has("sampleSize") { settings.sampleSize = try top.count("sampleSize", from: 1) }
     if top.has("diskCycles") { settings.diskCycles = try top.cycles("diskCycles") }
     if top.has("balloons") { settings.hasBalloons = try top.bool("balloons") }
+    if top.has("scannedPages") { settings.scannedPages = try top.count("scannedPages") }
     if top.has("processors") { settings.processors = try top.count("processors", from: 1) }
     return settings
   }
@@ -84,6 +85,7 @@ public struct HostFile: Sendable {
       let keys = try group.group("keys")
       for key in keys.keys { entry.keys.append((key, try keys.text(key))) }
     }
+    entry.machine.image = group.has("image") ? try group.string("image") : entry.trace
     let clones = group.has("clones") ? try group.count("clones", from: 1) : 1
     try group.finish(allowing: ["summary"])
     guard clones > 1 else { return [entry] }

@@ -184,5 +184,8 @@ extension CounterTable {
     Column("host_swapped", isLevel: true) { $0.hostSwapped },
     Column("host_ballooned", isLevel: true) { $0.hostBallooned },
     Column("host_overhead", isLevel: true) { $0.hostOverhead },
+    Column("host_shared", isLevel: true) { $0.hostShared },
+    Column("host_merges") { $0.hostMerges },
+    Column("host_share_breaks") { $0.hostShareBreaks },
   ]
 }

@@ -52,6 +52,7 @@ extension Command {
         "sampleSize": 100,                  pages of a sample
         "diskCycles": 300000,               cycles that a read from the swap area takes
         "balloons": true,                   the host asks guests before it takes pages
+        "scannedPages": 0,                  pages looked at after each turn for others that hold the same; 0: never
         "seed": 1,                          decides which pages are taken and sampled
         "machines": [
           {"name": "web", "trace": "web.bin", "mode": "nested",   nested, shadow or emulated-tlb
@@ -59,6 +60,7 @@ extension Command {
            "minimum": "64K",                that it keeps whatever happens
            "shares": 1000,                  its weight against others
            "clones": 1,                     so many of them
+           "image": "web",                  machines of one image have the same files; default: the trace
            "limit": 1000000,                operations; default: all of the trace
            "keys": {"nested.format": "npt"}}   settings of `memlab modes`; default: none
         ]

@@ -93,7 +93,8 @@ enum HostSummary {
     table.row(
       "machine",
       [
-        "mode", "operations", "mapped", "swapped", "ballooned", "overhead", "true faults", "hidden_host", "swap-ins",
+        "mode", "operations", "mapped", "shared", "swapped", "ballooned", "overhead", "true faults", "hidden_host",
+        "swap-ins",
         "swap-outs", "double paged", "guest swap-ins", "disk cycles", "cycles",
       ])
     for run in runs {
@@ -102,14 +103,17 @@ enum HostSummary {
         run.trace,
         [run.mode.rawValue]
           + [
-            c.operations, c.hostMapped, c.hostSwapped, c.hostBallooned, c.hostOverhead, c.trueFaults, c.hiddenHost,
+            c.operations, c.hostMapped, c.hostShared, c.hostSwapped, c.hostBallooned, c.hostOverhead, c.trueFaults,
+            c.hiddenHost,
             c.hostSwapIns, c.hostSwapOuts, c.hostDoublePaged, c.guestPagesSwappedIn, c.hostDiskCycles, c.cyclesTotal,
           ].map(Decimal.grouped))
     }
     let pages = host.settings.memory >> 12
     let changes = HostState.allCases.reversed().map { "\($0) \(host.changes[$0] ?? 0)" }.joined(separator: ", ")
+    let (shared, frames) = host.sharing
+    let saved = shared > 0 ? "; \(Decimal.grouped(UInt64(shared))) pages share \(frames) frames" : ""
     return table.text() + "\n"
       + "host: \(Decimal.grouped(pages)) frames, \(Decimal.grouped(UInt64(host.freeFrames))) free at the end, state "
-      + "\(host.state); times that each state was come to: \(changes)\n"
+      + "\(host.state); times that each state was come to: \(changes)\(saved)\n"
   }
 }

@@ -60,6 +60,18 @@ final class HostCommandTests: XCTestCase {
     XCTAssertGreaterThan(sum("guest_swap_ins", single), sum("guest_swap_ins", double))
   }
 
+  /// Ten machines of one image: its file is there once, and so are their pages of zeros.
+  func testClonesShareWhatTheyHaveAlike() throws {
+    let machines = try replay("clones", ["--check"])
+    XCTAssertEqual(machines.count, 10)
+    XCTAssertEqual(sum("divergences", machines), 0)
+    // 200 pages of a file each; 40 pages that each has stored to are its own.
+    XCTAssertGreaterThan(sum("host_shared", machines), 1800)
+    XCTAssertLessThan(sum("host_shared", machines), 2300)
+    XCTAssertGreaterThan(sum("host_merges", machines), 1500)
+    XCTAssertEqual(sum("host_swap_outs", machines), 0)
+  }
+
   func testTableForPeople() throws {
     let result = try Program.run(["host", Self.hosts + "/balloon.json", "--limit", "2000"])
     XCTAssertEqual(result.status, 0, result.errors)

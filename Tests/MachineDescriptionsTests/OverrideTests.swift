@@ -45,7 +45,7 @@ final class OverrideTests: XCTestCase {
 
   func testAnUnknownKeyNamesTheKeysWhereItWentWrong() {
     assertRefused("tlb.l3.4K.entries", "1", "no key 'tlb.l3.4K.entries': the keys of tlb are l1d, l1i, l2")
-    assertRefused("tlb.l1d.4K", "1", "no key 'tlb.l1d.4K': the keys of tlb.l1d.4K are entries, ways")
+    assertRefused("tlb.l1d.4K", "1", "'tlb.l1d.4K' is a group of keys: the keys of tlb.l1d.4K are entries, ways")
     assertRefused("walkCaches.L9.ways", "1", "no key 'walkCaches.L9.ways': the keys of walkCaches are L1D, L2, L3")
     assertRefused("costs.exit.now", "1", "no key 'costs.exit.now': costs.exit has no keys below it")
     assertRefused(

@@ -43,7 +43,8 @@ final class CounterTableTests: XCTestCase {
       dma_translations,dma_faults,iotlb_misses,iotlb_flushes,iommu_maps,iommu_unmaps,\
       base_switches,syscalls_reflected,tables_detached,detached_stores,detached_updates,\
       cause_host,host_fills,host_swap_ins,host_swap_outs,host_disk_cycles,host_double_paged,host_balloon_pops,\
-      host_sampled,host_sample_faults,host_mapped,host_mapped_peak,host_swapped,host_ballooned,host_overhead
+      host_sampled,host_sample_faults,host_mapped,host_mapped_peak,host_swapped,host_ballooned,host_overhead,\
+      host_shared,host_merges,host_share_breaks
 
       """)
   }

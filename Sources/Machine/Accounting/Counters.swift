@@ -246,6 +246,10 @@ public struct Counters: Hashable, Sendable {
   public var hostSwapped: UInt64 = 0
   public var hostBallooned: UInt64 = 0
   public var hostOverhead: UInt64 = 0
+  /// Pages that share a frame, at present; those that came to, and those that a store gave one of their own.
+  public var hostShared: UInt64 = 0
+  public var hostMerges: UInt64 = 0
+  public var hostShareBreaks: UInt64 = 0
 
   public init() {}
 

@@ -74,7 +74,7 @@ extension Backend where Self: ~Copyable {
 
   static func hostProblem(_ settings: Settings) -> String? { "has no hypervisor that could share its memory" }
 
-  mutating func unmap(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
+  mutating func unmap(_ pages: [PPN], _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 
   var furtherFrames: Int { 0 }
 

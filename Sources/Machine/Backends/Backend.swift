@@ -126,8 +126,8 @@ protocol Backend: ~Copyable {
   /// Why a machine with these settings cannot share a host with others; nil if it can.
   static func hostProblem(_ settings: Settings) -> String?
 
-  /// The host takes the frame behind a page, or wants to see its next use: no table and no TLB may lead to it any more.
-  mutating func unmap(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+  /// The host takes the frames behind pages, or wants to see their next use: no table and no TLB may lead to them any more.
+  mutating func unmap(_ pages: [PPN], _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
   /// Frames that one exit may need beyond those that any may.
   var furtherFrames: Int { get }

@@ -3,19 +3,27 @@ internal import Paging
 extension Processor where MMU: ~Copyable {
   /// Has a TLB hit judged by the oracle.
   mutating func explain(_ frame: MPN, _ page: VPN, _ access: Access) {
+    let address = page.address
+    var candidates = machine.pages(of: frame)
     // A frame that a domain has got without a page for it stands for itself.
-    let found = machine.page(of: frame) ?? (MMU.takesHypercalls ? PPN(frame.raw) : nil)
+    if candidates.isEmpty { candidates = [MMU.takesHypercalls ? PPN(frame.raw) : PPN(.max)] }
     let root = root
     var controls = cpus.running.guestControls
     controls.isKernelUnprivileged = cpus.running.hardwareControls.isKernelUnprivileged
-    let verdict = oracle?.judge(
-      page.address, access, gave: found ?? PPN(.max), root, controls, cpus.running.index)
+    var verdict: StalenessOracle.Verdict?
+    // One of the pages that share a frame is enough.
+    for page in candidates {
+      verdict = oracle?.judge(
+        address, access, gave: page, root, controls, cpus.running.index)
+      if verdict != .illegal { break }
+    }
+    let found = candidates[0]
     switch verdict {
     case .stale: machine.counters.staleHits += 1
     case .illegal:
       machine.diverge(
-        expected: "\(access.description) at \(page.address.hexadecimal) as the guest's tables since its last flush say",
-        found: "a TLB hit that gives physical page \(String((found ?? PPN(.max)).raw, radix: 16))")
+        expected: "\(access.description) at \(address.hexadecimal) as the guest's tables since its last flush say",
+        found: "a TLB hit that gives physical page \(String(found.raw, radix: 16))")
     case .current, nil: break
     }
   }

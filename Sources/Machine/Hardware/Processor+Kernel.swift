@@ -74,6 +74,7 @@ extension Processor: KernelPort where MMU: ~Copyable {
   }
 
   mutating func setContents(of page: PPN, _ version: UInt64) {
+    breakSharing(page)
     let frame = machine.frame(of: page)
     machine.contents?[frame] = version
   }

@@ -19,8 +19,7 @@ extension Processor where MMU: ~Copyable {
     guard machine.translatesCode, access.isFetch, !access.isUser else { return }
     let first = frame.raw & ~(size.pages &- 1)
     for offset in 0..<size.pages {
-      guard let page = machine.page(of: MPN(first + offset)) else { continue }
-      backend.translated(page, &cpus.running, &machine)
+      for page in machine.pages(of: MPN(first + offset)) { backend.translated(page, &cpus.running, &machine) }
     }
   }
 }

@@ -33,8 +33,10 @@ extension Processor where MMU: ~Copyable {
     case .invpcid:
       invpcid(type: operation.size, pcid: batch.words[payload], VirtualAddress(operation.address))
     case .fault:
-      let code = PageFaultCode(rawValue: UInt32(truncatingIfNeeded: batch.words[payload]))
-      try expectFault(VirtualAddress(operation.address), code)
+      guard let code = UInt32(exactly: batch.words[payload]) else {
+        throw error("error code \(String(batch.words[payload], radix: 16)), expected 32 bits")
+      }
+      try expectFault(VirtualAddress(operation.address), PageFaultCode(rawValue: code))
     case .interrupt: interrupt(operation)
     case .mark: mark()
     case .readBack: try readBack(PhysicalAddress(operation.address))
@@ -45,7 +47,7 @@ extension Processor where MMU: ~Copyable {
     case .ram: try setRAM(operation.address)
     case .hypercall: try hypercall(batch.strings[payload])
     case .dma: try transfer(operation, length: batch.words[payload])
-    case .content: throw unsupported("'\(operation.kind)'")
+    case .content: try setContents(PhysicalAddress(operation.address), batch.words[payload])
     case .balloon where MMU.hasHypervisor && !MMU.takesHypercalls:
       throw unsupported("'balloon' under other hypervisors than direct paging's")
     case .switchProcess, .fork, .exec, .exit, .map, .unmap, .protect, .discard, .remap, .balloon:

@@ -108,6 +108,7 @@ extension Processor where MMU: ~Copyable {
 
   /// A page is a table with these 512 words from now on.
   mutating func announce(_ page: PPN, level: Int, _ words: [UInt64]) throws(ReplayError) {
+    breakSharing(page)
     machine.noteTable(page, level: level)
     oracle?.setTable(page, words)
     let frame = machine.frame(of: page)

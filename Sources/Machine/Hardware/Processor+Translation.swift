@@ -32,6 +32,7 @@ extension Processor where MMU: ~Copyable {
   ) throws(ReplayError) -> Bool {
     switch outcome {
     case .translated(let frame):
+      if machine.sharesPages { noteContents(frame, access) }
       if contents != nil { checkContents(frame, address, access) }
       return true
     case .emulated(let page):
@@ -39,6 +40,7 @@ extension Processor where MMU: ~Copyable {
         let stored = PhysicalAddress(page.address.raw | address.offset)
         backend.storedUnknown(stored, &cpus.running, &machine)
       }
+      if machine.sharesPages && !machine.isDevice(page) { noteContents(machine.frame(of: page), access) }
       if contents != nil { checkContents(machine.frame(of: page), address, access) }
       return true
     case .fault, .protection:

@@ -6,6 +6,8 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
   var backend: MMU
   var machine: MachineState
   var cpus: CPUSet
+  /// Every access goes the long way: it is checked, or stores are followed.
+  private let seesAll: Bool
   /// Explains TLB hits by the tables that the trace carries; with checks only.
   var oracle: StalenessOracle?
   /// The modelled guest kernel of a process trace, once the machine has started.
@@ -38,6 +40,7 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
     }
     backend = try MMU(&state)
     cpus = CPUSet(first: VirtualCPU(index: 0, state))
+    seesAll = configuration.checks || state.sharesPages
     machine = state
     if configuration.checks {
       let hasPageWalkCache = configuration.machine.pageWalkCache != nil
@@ -104,7 +107,7 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
     let address = VirtualAddress(operation.address)
     let crosses = !access.isFetch && address.offset &+ UInt64(operation.size) > 0x1000
     // The TLB's tags hold 57 bits of an address; what is beyond them must be checked before.
-    guard oracle == nil && !crosses && address.isCanonical(levels: 5) else {
+    guard !seesAll && !crosses && address.isCanonical(levels: 5) else {
       return try translateAccess(address, access, second: crosses ? operation.size : 0)
     }
     follow(access)

@@ -37,6 +37,16 @@ extension Definitions {
     Definition(
       "host_overhead", "frames", "Frames of the hypervisor's for this machine: tables and physmap, at the end.",
       in: .onHosts),
+    Definition(
+      "host_shared", "pages", "Pages whose machine frame is behind others that hold the same, at the end.",
+      in: .onHosts,
+      term: "content-based page sharing"),
+    Definition(
+      "host_merges", "pages", "Pages that were found to hold what another does, and got its frame.", in: .onHosts,
+      term: "content-based page sharing"),
+    Definition(
+      "host_share_breaks", "pages", "Stores to such pages, which gave them a frame of their own.", in: .onHosts,
+      term: "copy-on-write"),
   ]
 }
 

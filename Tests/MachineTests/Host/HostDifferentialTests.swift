@@ -10,7 +10,7 @@ final class HostDifferentialTests: XCTestCase {
 
   func testGuestsMeetTheFaultsThatTheyMeetAlone() throws {
     var swapped: UInt64 = 0
-    for seed in seeds(16) {
+    for seed in seeds(12) {
       var random = SplitMix64(seed: seed &* 0x5000_0009)
       let count = 2 + random.below(3)
       let plans = (0..<count).map { Plan(.flushing, seed: seed &* 10 &+ UInt64($0)) }
@@ -30,11 +30,11 @@ final class HostDifferentialTests: XCTestCase {
   }
 
   func testProcessesFindWhatTheyStored() throws {
-    var (swapped, ballooned) = (UInt64(0), UInt64(0))
+    var (swapped, ballooned, merged, broken) = (UInt64(0), UInt64(0), UInt64(0), UInt64(0))
     for seed in seeds(8) {
       var random = SplitMix64(seed: seed &* 0x7000_0001)
-      let plans = (0..<2 + random.below(2)).map {
-        ProcessPlan(random.oneIn(2) ? .plain : .pressed, seed: seed &* 10 &+ UInt64($0))
+      let plans = (0..<2 + random.below(3)).map {
+        ProcessPlan($0 % 4 < 2 ? .plain : .pressed, seed: seed &* 10 &+ UInt64($0) / 2)
       }
       var members: [HostRun.Member] = []
       var native: [[Fault]] = []
@@ -57,12 +57,15 @@ final class HostDifferentialTests: XCTestCase {
         // A balloon makes the guest's kernel take pages away that it would have left.
         if !run.settings.hasBalloons { XCTAssertEqual(outcome.faults, native[index], "seed \(seed)") }
         XCTAssertEqual(Self.signals(outcome), signals[index], "seed \(seed)")
+        (merged, broken) = (merged + outcome.counters.hostMerges, broken + outcome.counters.hostShareBreaks)
         ballooned += outcome.counters.balloonGiven
         swapped += outcome.counters.hostSwapIns
       }
     }
     XCTAssertGreaterThan(swapped, 100)
     XCTAssertGreaterThan(ballooned, 100)
+    XCTAssertGreaterThan(merged, 30)
+    XCTAssertGreaterThan(broken, 10)
   }
 
   private static func signals(_ outcome: Outcome) -> [UInt64] {
@@ -134,6 +137,7 @@ final class HostDifferentialTests: XCTestCase {
     settings.samplePeriod = random.pick([7, 50, 1000])
     settings.sampleSize = random.pick([1, 5, 100])
     settings.idleTax = random.pick([0, 0.75])
+    settings.scannedPages = random.pick([0, 3, 40])
     settings.hasBalloons = random.oneIn(2)
     settings.processors = random.pick([nil, 1, 2])
     var members = members

@@ -53,6 +53,7 @@ extension Xen {
     dropWindow(table, &cpu, &machine)
     let result = frames.revalidate(table, for: machine.domain, &cpu, &machine)
     detached.note(result.changed, role)
+    flushForeign(&cpu, &machine)
     if let place = table.link?.place {
       machine.memory.write(place, machine.memory.read(place) | EntryFlags.present.rawValue)
     }

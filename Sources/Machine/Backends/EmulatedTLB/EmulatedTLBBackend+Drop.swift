@@ -68,7 +68,7 @@ extension EmulatedTLBBackend {
     }
   }
 
-  mutating func dropMappings(of page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+  mutating func dropLeaves(of page: PPN, _ machine: inout MachineState) {
     guard machine.isBacked(page) else { return }
     let frame = machine.frame(of: page)
     for (id, context) in contexts {
@@ -80,8 +80,6 @@ extension EmulatedTLBBackend {
         }
       }
     }
-    // A processor may have read the page by a leaf that is gone already.
-    machine.flushAllCPUs(&cpu)
   }
 
   private mutating func dropLeaf(_ place: MachineAddress, _ id: ContextID, _ machine: inout MachineState) {

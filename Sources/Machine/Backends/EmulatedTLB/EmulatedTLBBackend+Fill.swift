@@ -107,7 +107,7 @@ extension EmulatedTLBBackend {
         for index in 0..<512 {
           let entry = PageTableEntry<MachineSpace>(machine.memory.read(table.frame.entryAddress(index: index)))
           guard entry.isPresent else { continue }
-          guard let page = machine.page(of: entry.frame) else { return "a leaf of no page of the guest's" }
+          guard let page = machine.pages(of: entry.frame).first else { return "a leaf of no page of the guest's" }
           let protection = machine.traces.protection(of: page)
           if protection == .notPresent || entry.isWritable && protection != .none {
             return "leaf \(String(entry.raw, radix: 16)) of a watched page, index \(index)"

@@ -8,10 +8,14 @@ extension NestedBackend {
     return levels < 4 ? "with nested.levels=\(levels), whose tables are larger than a frame: expected 4 or 5" : nil
   }
 
-  /// One entry, and an INVEPT.
-  mutating func unmap(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
-    guard let (place, _) = table.leaf(of: page, machine) else { return }
-    machine.memory.write(place, 0)
-    machine.flushAllCPUs(&cpu)
+  /// An entry each, and one INVEPT.
+  mutating func unmap(_ pages: [PPN], _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    var hasChanged = false
+    for page in pages {
+      guard let (place, _) = table.leaf(of: page, machine) else { continue }
+      machine.memory.write(place, 0)
+      hasChanged = true
+    }
+    if hasChanged { machine.flushAllCPUs(&cpu) }
   }
 }

@@ -18,7 +18,10 @@ extension ShadowBackend {
   private mutating func forgetMapping(
     _ entry: PageTableEntry<MachineSpace>, _ place: MachineAddress, level: Int, _ machine: inout MachineState
   ) {
-    guard let page = machine.page(of: entry.frame) else { preconditionFailure("a leaf of no guest page") }
+    let pages = machine.pages(of: entry.frame)
+    // The reverse map tells which of the pages that share a frame the leaf is of.
+    let found = pages.count > 1 ? pages.first { reverseMap.mappings(of: $0).contains(place) } : pages.first
+    guard let page = found else { preconditionFailure("a leaf of no guest page") }
     if level == 1 {
       reverseMap.remove(place, of: page)
       settlePrefetch(entry, &machine)
@@ -72,11 +75,9 @@ extension ShadowBackend {
     if levels == 0 { untrace(page, &machine) }
   }
 
-  mutating func dropMappings(of page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+  mutating func dropLeaves(of page: PPN, _ machine: inout MachineState) {
     breakLarge(around: page, &machine)
     for place in reverseMap.mappings(of: page) { drop(place, level: 1, &machine) }
-    // A processor may have read the page by an entry that is gone already.
-    machine.flushAllCPUs(&cpu)
   }
 
   borrowing func tracedLevel(of page: PPN) -> Int {

@@ -29,12 +29,15 @@ extension ShadowBackend {
     if !entry.isLeaf(level: level), pages[entry.frame] == nil { return "points to no shadow" }
     if level > 1, entry.isLeaf(level: level), let problem = problem(ofLarge: entry, level, machine) { return problem }
     if level == 1 {
-      guard let page = machine.page(of: entry.frame) else { return "maps no memory of the guest's" }
+      let place = shadow.frame.entryAddress(index: index)
+      let pages = machine.pages(of: entry.frame)
+      guard let page = pages.first(where: { reverseMap.mappings(of: $0).contains(place) }) ?? pages.first else {
+        return "maps no memory of the guest's"
+      }
       if machine.isDevice(page) { return "maps device memory" }
       let protection = machine.traces.protection(of: page)
       if protection == .notPresent { return "maps a page whose reads are traced" }
       if entry.isWritable && protection != .none { return "is writable though the page is traced" }
-      let place = shadow.frame.entryAddress(index: index)
       if !reverseMap.mappings(of: page).contains(place) { return "is not in the reverse map" }
     }
     guard let table = shadow.key.page, !unsynced.contains(table) else { return nil }
@@ -53,7 +56,7 @@ extension ShadowBackend {
   private func problem(
     ofLarge entry: PageTableEntry<MachineSpace>, _ level: Int, _ machine: borrowing MachineState
   ) -> String? {
-    guard let size = PageSize(level: level), let first = machine.page(of: entry.frame) else {
+    guard let size = PageSize(level: level), let first = machine.pages(of: entry.frame).first else {
       return "maps no memory of the guest's"
     }
     if machine.traces.seesAny(in: first, size) { return "maps a page that is traced in a large one" }
@@ -66,7 +69,7 @@ extension ShadowBackend {
   ) -> Bool {
     let level = key.level
     if let size = PageSize(level: level), entry.isLeaf(level: level) {
-      return !guest.isLeaf(level: level) || machine.page(of: entry.frame) != guest.frame(of: size)
+      return !guest.isLeaf(level: level) || !machine.backs(entry.frame, guest.frame(of: size))
     }
     switch pages[entry.frame]?.key {
     case .table(let page, let below, let role, let part):

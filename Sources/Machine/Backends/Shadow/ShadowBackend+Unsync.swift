@@ -53,7 +53,7 @@ extension ShadowBackend {
     let granted = PageTableEntry<MachineSpace>(
       key.role.grants(guest, isLeaf: true, isForStores: entry.contains(ShadowMark.turned)).rawValue)
     let isSame =
-      guest.isPresent && guest.isAccessed && machine.page(of: entry.frame) == guest.frame
+      guest.isPresent && guest.isAccessed && machine.backs(entry.frame, guest.frame)
       && granted.isUser == entry.isUser && granted.isNoExecute == entry.isNoExecute
       && guest.isGlobal == entry.isGlobal && (!entry.isWritable || granted.isWritable)
     if !isSame { drop(place, level: 1, &machine) }

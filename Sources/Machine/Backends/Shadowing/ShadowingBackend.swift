@@ -26,8 +26,8 @@ protocol ShadowingBackend: Backend, ~Copyable {
   /// Somebody watches a page from now on: its mappings must let no store pass.
   mutating func protect(_ page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 
-  /// Takes out every mapping of a page: reads must be seen from now on, or its frame changes. No TLB leads to it either.
-  mutating func dropMappings(of page: PPN, _ cpu: inout VirtualCPU, _ machine: inout MachineState)
+  /// Takes every leaf of a page out of the tables. TLBs may still have it.
+  mutating func dropLeaves(of page: PPN, _ machine: inout MachineState)
 
   /// Whether an address lies where the monitor hides, in this address space or in one that shares the entry with it.
   borrowing func guards(

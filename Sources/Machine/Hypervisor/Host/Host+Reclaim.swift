@@ -34,7 +34,7 @@ extension Host {
         throw overcommitted(machine)
       }
       if payer == own {
-        backend.unmap(page, &cpu, &machine)
+        backend.unmap([page], &cpu, &machine)
         machine.swapOut(page)
       } else {
         // The other has what all share while it gives a page of its own up.

@@ -13,6 +13,8 @@ public final class Host {
   private var memory = MachineMemory()
   var frames: HostMemory
   private var contents: FrameContents?
+  /// What is known of contents.
+  var known = KnownContents()
   var members: [Member] = []
   /// Who runs at present.
   private(set) var running: Int?
@@ -60,12 +62,15 @@ public final class Host {
     overheadPages = overhead
     frames = HostMemory(frames: Int(settings.memory >> 12))
     random = HostRandom(seed: settings.seed)
+    if settings.scannedPages > 0 { contents = FrameContents() }
   }
 
   // MARK: Machines come
 
   func nextShare(of machine: VirtualMachine) -> HostShare {
-    HostShare(number: frames.addMachine(), size: machine.size, diskCycles: settings.diskCycles)
+    HostShare(
+      number: frames.addMachine(), size: machine.size, diskCycles: settings.diskCycles,
+      sharesPages: settings.scannedPages > 0, image: machine.image)
   }
 
   /// A machine is there. Throws if there is no room for it.
@@ -96,7 +101,10 @@ public final class Host {
   }
 
   func endTurn(of machine: any HostedMachine) {
-    if let number = machine.number { sample(number) }
+    if let number = machine.number {
+      sample(number)
+      scan(number)
+    }
     machine.exchange(self)
     running = nil
     balance()

@@ -9,6 +9,14 @@ struct HostMemory {
     case overhead
     /// Behind a page of one machine.
     case page
+    /// Behind pages of one machine or several, none of which may store to it.
+    case shared
+  }
+
+  /// A page that a shared frame is behind.
+  struct Sharer: Hashable {
+    var machine: Int
+    var page: PPN
   }
 
   struct Frame {
@@ -24,7 +32,10 @@ struct HostMemory {
   private var freeFrames: [Int]
   /// The frames behind each machine's pages, in no order that means anything.
   private(set) var resident: [[MPN]] = []
-  /// Frames of the hypervisor's for each machine, now and at most.
+  /// The pages behind which each shared frame is, and how many each machine has.
+  private(set) var sharers: [MPN: [Sharer]] = [:]
+  private(set) var shared: [Int] = []
+  /// Frames of the hypervisor's for each machine.
   private(set) var overhead: [UInt64] = []
   /// Free slots of the swap area below the highest that was ever used.
   private var freeSlots: [UInt64] = []
@@ -44,15 +55,22 @@ struct HostMemory {
   mutating func addMachine() -> Int {
     resident.append([])
     overhead.append(0)
+    shared.append(0)
     return resident.count - 1
   }
 
-  /// The page of a machine that a frame is behind; nil if it is not that machine's.
-  func page(_ frame: MPN, of machine: Int) -> PPN? {
-    guard frame.raw < UInt64(frames.count) else { return nil }
-    let frame = frames[Int(frame.raw)]
-    return frame.use == .page && Int(frame.owner) == machine ? frame.page : nil
+  /// The pages of a machine that a frame is behind.
+  func pages(_ frame: MPN, of machine: Int) -> [PPN] {
+    guard frame.raw < UInt64(frames.count) else { return [] }
+    let record = frames[Int(frame.raw)]
+    switch record.use {
+    case .free, .overhead: return []
+    case .page: return Int(record.owner) == machine ? [record.page] : []
+    case .shared: return sharers[frame]?.filter { $0.machine == machine }.map(\.page) ?? []
+    }
   }
+
+  func isShared(_ frame: MPN) -> Bool { frame.raw < UInt64(frames.count) && frames[Int(frame.raw)].use == .shared }
 
   /// A frame for the hypervisor, whatever it held. The caller has seen to it that there is one.
   mutating func allocateOverhead(for machine: Int) -> MPN {
@@ -83,15 +101,44 @@ struct HostMemory {
     switch record.use {
     case .free: preconditionFailure("frame \(frame.raw) is freed twice")
     case .overhead: overhead[owner] -= 1
-    case .page:
-      let last = resident[owner].removeLast()
-      if last != frame {
-        resident[owner][record.place] = last
-        frames[Int(last.raw)].place = record.place
-      }
+    case .page: removeResident(frame)
+    case .shared:
+      guard sharers[frame]?.isEmpty ?? true else { preconditionFailure("frame \(frame.raw) is shared") }
+      sharers[frame] = nil
     }
     frames[Int(frame.raw)] = Frame()
     freeFrames.append(Int(frame.raw))
+  }
+
+  private mutating func removeResident(_ frame: MPN) {
+    let (owner, place) = (Int(frames[Int(frame.raw)].owner), frames[Int(frame.raw)].place)
+    let last = resident[owner].removeLast()
+    guard last != frame else { return }
+    resident[owner][place] = last
+    frames[Int(last.raw)].place = place
+  }
+
+  // MARK: Shared frames
+
+  /// The frame behind one machine's page may be behind others from now on.
+  mutating func share(_ frame: MPN) {
+    let record = frames[Int(frame.raw)]
+    removeResident(frame)
+    frames[Int(frame.raw)] = Frame(use: .shared)
+    add(Sharer(machine: Int(record.owner), page: record.page), to: frame)
+  }
+
+  mutating func add(_ sharer: Sharer, to frame: MPN) {
+    sharers[frame, default: []].append(sharer)
+    shared[sharer.machine] += 1
+  }
+
+  /// A page has another frame from now on; a shared frame that is behind none is free.
+  mutating func remove(_ sharer: Sharer, from frame: MPN) {
+    guard let index = sharers[frame]?.firstIndex(of: sharer) else { preconditionFailure("no sharer \(sharer)") }
+    sharers[frame]?.remove(at: index)
+    shared[sharer.machine] -= 1
+    if sharers[frame]?.isEmpty == true { free(frame) }
   }
 
   // MARK: The swap area
@@ -116,6 +163,8 @@ struct HostMemory {
       if frames[frame].use != .free { return "frame \(frame) is free and \(frames[frame].use)" }
     }
     var overhead = Array(repeating: UInt64(0), count: resident.count)
+    var shared = Array(repeating: 0, count: resident.count)
+    var sharedFrames = 0
     for (number, frame) in frames.enumerated() {
       switch frame.use {
       case .free: if !isFree[number] { return "frame \(number) is lost" }
@@ -125,10 +174,16 @@ struct HostMemory {
         if frame.place >= list.count || list[frame.place].raw != UInt64(number) {
           return "frame \(number) is not in the list of machine \(frame.owner)"
         }
+      case .shared:
+        let pages = sharers[MPN(UInt64(number))] ?? []
+        if pages.isEmpty || Set(pages).count != pages.count { return "frame \(number) is shared by \(pages)" }
+        for page in pages { shared[page.machine] += 1 }
+        sharedFrames += 1
       }
     }
     if overhead != self.overhead { return "overhead \(self.overhead), recounted \(overhead)" }
-    let used = freeFrames.count + resident.reduce(0) { $0 + $1.count } + Int(overhead.reduce(0, +))
+    if shared != self.shared || sharers.count != sharedFrames { return "shared \(self.shared), recounted \(shared)" }
+    let used = freeFrames.count + sharedFrames + resident.reduce(0) { $0 + $1.count } + Int(overhead.reduce(0, +))
     return used == frames.count ? nil : "\(used) frames have a use, of \(frames.count)"
   }
 }

@@ -17,6 +17,8 @@ public struct HostSettings: Hashable, Sendable {
   public var diskCycles: UInt64 = 300_000
   /// Balloons are asked before pages are taken.
   public var hasBalloons = true
+  /// Pages whose contents the host looks at, at the end of each turn, for others that hold the same; 0: it shares none.
+  public var scannedPages = 0
   /// Processors that the machines take turns on; nil: each has its own.
   public var processors: Int?
 
@@ -30,6 +32,8 @@ public struct VirtualMachine: Hashable, Sendable {
   public var size: UInt64?
   /// Bytes that it keeps whatever happens.
   public var minimum: UInt64 = 0
+  /// Machines of the same image have the same files.
+  public var image = ""
   /// Its weight against others.
   public var shares: UInt64 = 1000
 
@@ -41,6 +45,9 @@ struct HostShare {
   var number: Int
   var size: UInt64?
   var diskCycles: UInt64
+  /// Contents are followed, for pages are shared by them.
+  var sharesPages: Bool
+  var image: String
 }
 
 /// How short of free memory a host is (Waldspurger, OSDI 2002, 6.3).

@@ -22,6 +22,13 @@ protocol HostedMachine: AnyObject {
   func setBalloonTarget(_ pages: Int) throws(ReplayError)
   func swapOut(_ page: PPN)
   func isLatest(_ page: PPN) -> Bool
+  /// What a page holds, nil if it may not be shared.
+  func sharableContents(_ page: PPN) -> UInt64?
+  /// Lets others have the frame of a page; returns it.
+  func offer(_ page: PPN) -> MPN?
+  func merge(_ page: PPN, into frame: MPN)
+  /// Whether a frame is shared, and holds these contents.
+  func holds(_ frame: MPN, _ contents: UInt64, image: String) -> Bool
   /// Used pages of the running sample.
   var touchedPages: Int { get }
   /// Takes the mappings of so many pages out, to see which are used. Returns of how many.
@@ -53,7 +60,7 @@ extension ProcessorBox where MMU: ~Copyable {
   func flushProcessors() { processor.cpus.forEach { $0.forgetAll() } }
 
   func swapOut(_ page: PPN) {
-    processor.unmap(page)
+    processor.unmap([page])
     processor.machine.swapOut(page)
   }
 
@@ -68,6 +75,25 @@ extension ProcessorBox where MMU: ~Copyable {
 
   var swappedPages: Int { processor.machine.hosted?.swapped ?? 0 }
 
+  func sharableContents(_ page: PPN) -> UInt64? {
+    processor.machine.isMerged(page) ? nil : processor.machine.sharableContents(page)
+  }
+
+  func offer(_ page: PPN) -> MPN? {
+    processor.unmap([page])
+    return processor.machine.offer(page)
+  }
+
+  func merge(_ page: PPN, into frame: MPN) {
+    processor.unmap([page])
+    processor.machine.merge(page, into: frame)
+  }
+
+  func holds(_ frame: MPN, _ contents: UInt64, image: String) -> Bool {
+    processor.machine.host.isShared(frame)
+      && processor.machine.contents?.identity(of: frame, image: HostedPages.number(of: image)) == contents
+  }
+
   var touchedPages: Int { processor.machine.hosted?.touched ?? 0 }
 
   func takeSample(_ size: Int, _ random: inout HostRandom) -> Int {
@@ -77,9 +103,7 @@ extension ProcessorBox where MMU: ~Copyable {
     for _ in 0..<min(size, list.count) {
       pages.insert(processor.machine.host.frames[Int(list[random.below(list.count)].raw)].page)
     }
-    for page in pages.sorted(by: { $0.raw < $1.raw }) {
-      processor.unmap(page)
-    }
+    processor.unmap(pages.sorted { $0.raw < $1.raw })
     processor.machine.counters.hostSampled += UInt64(pages.count)
     processor.machine.hosted?.sampled = pages
     processor.machine.hosted?.touched = 0
@@ -88,6 +112,16 @@ extension ProcessorBox where MMU: ~Copyable {
 
   func violatedHostInvariant() -> String? {
     guard let number else { return nil }
+    for (frame, sharers) in processor.machine.host.sharers {
+      for sharer in sharers where sharer.machine == number {
+        if processor.machine.hosted?[sharer.page] != .frame(frame) {
+          return "frame \(frame.raw) is shared with page \(sharer.page.raw), which has another place"
+        }
+        if processor.machine.traces.moments(of: .copyOnWrite, sharer.page).isEmpty {
+          return "page \(sharer.page.raw) has a shared frame and may store to it"
+        }
+      }
+    }
     for frame in processor.machine.host.resident[number] {
       let page = processor.machine.host.frames[Int(frame.raw)].page
       if processor.machine.hosted?[page] != .frame(frame) {
@@ -111,8 +145,8 @@ extension VirtualCPU {
 }
 
 extension Processor where MMU: ~Copyable {
-  /// No table and no TLB leads to a page any more.
-  fileprivate mutating func unmap(_ page: PPN) { backend.unmap(page, &cpus.running, &machine) }
+  /// No table and no TLB leads to these pages any more.
+  fileprivate mutating func unmap(_ pages: [PPN]) { backend.unmap(pages, &cpus.running, &machine) }
 
   /// Looks at the guest's memory without changing where it is.
   mutating func looking<Result>(_ body: (inout Self) -> Result) -> Result {

@@ -28,6 +28,8 @@ struct HostedPages {
   var isLooking = false
   /// Bytes of memory that the host gives it; nil: what its trace says.
   let size: UInt64?
+  /// Tells the files of its image from those of others.
+  let image: UInt64
   /// Cycles that a read from the swap area takes.
   let diskCycles: UInt64
   private(set) var swapped = 0
@@ -42,7 +44,15 @@ struct HostedPages {
     number = share.number
     size = share.size
     diskCycles = share.diskCycles
+    image = HostedPages.number(of: share.image)
     latest = Array(repeating: PPN(.max), count: Self.kept)
+  }
+
+  /// A number for the name of an image, of bits that a version of a file leaves alone (FNV-1a).
+  static func number(of image: String) -> UInt64 {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in image.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    return hash & ~(1 << 63)
   }
 
   subscript(page: PPN) -> Place {

@@ -18,10 +18,15 @@ extension MachineState {
     return frame(of: page)
   }
 
-  /// The physical page that a machine page backs, nil for all others.
-  func page(of frame: MPN) -> PPN? {
-    guard let number = hosted?.number else { return physmap.physical(frame) }
-    return host.page(frame, of: number)
+  /// The physical pages that a machine page backs: one, but for frames that a host shares; none for all others.
+  func pages(of frame: MPN) -> [PPN] {
+    guard let number = hosted?.number else { return physmap.physical(frame).map { [$0] } ?? [] }
+    return host.pages(frame, of: number)
+  }
+
+  /// Whether a frame backs a page.
+  func backs(_ frame: MPN, _ page: PPN) -> Bool {
+    isHosted ? hosted?[page] == .frame(frame) : physmap.physical(frame) == page
   }
 
   /// Whether one machine page of a size is behind the physical one that begins with a page. A host gives memory by 4 KiB.
@@ -71,7 +76,9 @@ extension MachineState {
     } else {
       // What another machine left there is not this one's to see.
       memory.clear(frame)
-      contents?[frame] = 0
+      // Nobody knows what a recorded kernel had there.
+      let held = guest == .recorded ? contents?.next() ?? 0 : 0
+      contents?[frame] = held
       if place == .ballooned { counters.hostBalloonPops += 1 } else { counters.hostFills += 1 }
     }
     hosted?[page] = .frame(frame)
@@ -86,7 +93,7 @@ extension MachineState {
   }
 
   /// What a page of machine memory, or of the swap area, holds goes to another.
-  private mutating func move(_ source: MPN, to destination: MPN) {
+  mutating func move(_ source: MPN, to destination: MPN) {
     memory.clear(destination)
     if memory.isTouched(source) {
       for index in 0..<512 {
@@ -112,7 +119,8 @@ extension MachineState {
   /// Books what the machine has at present.
   mutating func noteHosted() {
     guard let number = hosted?.number else { return }
-    counters.hostMapped = UInt64(host.resident[number].count)
+    counters.hostMapped = UInt64(host.resident[number].count + host.shared[number])
+    counters.hostShared = UInt64(host.shared[number])
     counters.hostMappedPeak = max(counters.hostMappedPeak, counters.hostMapped)
     counters.hostSwapped = UInt64(hosted?.swapped ?? 0)
     counters.hostBallooned = UInt64(hosted?.ballooned ?? 0)

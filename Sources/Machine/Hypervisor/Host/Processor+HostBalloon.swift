@@ -7,11 +7,10 @@ extension Processor where MMU: ~Copyable {
   mutating func giveToHost(_ pages: [PPN]) -> Int {
     // One call for as many pages as a page holds numbers of.
     machine.countExit(\.exitOther, "balloon", UInt64(pages.count), cpus.running.index)
+    backend.unmap(pages.filter { machine.isBacked($0) }, &cpus.running, &machine)
     for page in pages {
       switch machine.hosted?[page] {
-      case .frame(let frame):
-        backend.unmap(page, &cpus.running, &machine)
-        machine.host.free(frame)
+      case .frame: machine.giveUpFrame(of: page)
       case .slot(let slot): machine.host.freeSlot(slot)
       case .nowhere, .ballooned, nil: break
       }
