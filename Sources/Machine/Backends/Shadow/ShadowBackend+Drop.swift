@@ -26,7 +26,7 @@ extension ShadowBackend {
       reverseMap.remove(place, of: page)
       settlePrefetch(entry, &machine)
     } else {
-      largeMaps[level - 2].remove(place, of: page)
+      if level == 2 { largeMap.remove(place, of: page) } else { hugeMap.remove(place, of: page) }
     }
     if entry.isWritable { noteLost(page, level: level, machine) }
   }

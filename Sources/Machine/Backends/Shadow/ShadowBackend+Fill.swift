@@ -98,7 +98,11 @@ extension ShadowBackend {
   }
 
   private mutating func noteMapping(_ place: MachineAddress, of page: PPN, level: Int) {
-    if level == 1 { reverseMap.insert(place, of: page) } else { largeMaps[level - 2].insert(place, of: page) }
+    switch level {
+    case 1: reverseMap.insert(place, of: page)
+    case 2: largeMap.insert(place, of: page)
+    default: hugeMap.insert(place, of: page)
+    }
   }
 
   /// Makes an entry point to the shadow with a key; returns that shadow's frame.

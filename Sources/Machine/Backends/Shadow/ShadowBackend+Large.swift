@@ -62,7 +62,8 @@ extension ShadowBackend {
   /// A page is watched from now on: no leaf may map more than it.
   mutating func breakLarge(around page: PPN, _ machine: inout MachineState) {
     for size in [PageSize.large, .huge] {
-      for place in largeMaps[size.level - 2].mappings(of: page.first(of: size)) {
+      let first = page.first(of: size)
+      for place in size == .large ? largeMap.mappings(of: first) : hugeMap.mappings(of: first) {
         drop(place, level: size.level, &machine)
         machine.counters.shadowLargeBroken += 1
       }

@@ -13,7 +13,8 @@ struct ShadowBackend: ShadowingBackend, ~Copyable {
   var tracedLevels = PageMap<UInt8>()
   var reverseMap = ReverseMap()
   /// The same of shadow leaves of 2 MiB and 1 GiB, by their first page.
-  var largeMaps = [ReverseMap(), ReverseMap()]
+  var largeMap = ReverseMap()
+  var hugeMap = ReverseMap()
   /// For each page, ``MachineState/flushClock`` plus 1 when a writable leaf of it was last dropped: until all CPUs are
   /// flushed, a TLB may have the right though no leaf does, since the guest need not flush for every change.
   var lostLeaves = PageMap<UInt64>()
