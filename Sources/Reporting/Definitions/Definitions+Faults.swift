@@ -15,8 +15,9 @@ extension Definitions {
       "hidden_fill", "faults", "Hidden faults because the hypervisor had no entry for the page yet.",
       in: .virtualized, term: "shadow table miss; nested: violation on first touch"),
     Definition(
-      "hidden_trace", "faults", "Hidden faults because a memory trace watches the page that was stored to.",
-      in: [.emulatedTLB, .shadow, .nested], term: "memory trace on a guest page table"),
+      "hidden_trace", "faults",
+      "Hidden faults because a memory trace watches the page that was stored to; under direct paging, of stores for which "
+        + "Xen detaches a table.", in: .virtualized, term: "memory trace on a guest page table"),
     Definition(
       "hidden_dirty", "faults",
       "Hidden faults of first stores: the hypervisor's entry is read-only as long as the guest's D bit is clear.",

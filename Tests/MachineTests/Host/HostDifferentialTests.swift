@@ -26,7 +26,7 @@ final class HostDifferentialTests: XCTestCase {
       }
     }
     // The test is of guests that are short of memory.
-    XCTAssertGreaterThan(swapped, 100)
+    XCTAssertGreaterThan(swapped, 30)
   }
 
   func testProcessesFindWhatTheyStored() throws {
@@ -62,8 +62,8 @@ final class HostDifferentialTests: XCTestCase {
         swapped += outcome.counters.hostSwapIns
       }
     }
-    XCTAssertGreaterThan(swapped, 100)
-    XCTAssertGreaterThan(ballooned, 100)
+    XCTAssertGreaterThan(swapped, 10)
+    XCTAssertGreaterThan(ballooned, 30)
     XCTAssertGreaterThan(merged, 30)
     XCTAssertGreaterThan(broken, 10)
   }
@@ -131,7 +131,7 @@ final class HostDifferentialTests: XCTestCase {
   private static func run(
     _ members: [HostRun.Member], _ machine: MachineDescription, _ random: inout SplitMix64
   ) -> HostRun {
-    let frames = 64 + members.count * (16 + random.below(members.first?.kind == .process ? 100 : 8))
+    let frames = 64 + members.count * (16 + random.below(members.first?.kind == .process ? 30 : 8))
     var settings = HostSettings(memory: UInt64(frames) << 12)
     settings.seed = random.next()
     settings.samplePeriod = random.pick([7, 50, 1000])

@@ -6,11 +6,11 @@ import XCTest
 /// Random process traces: every mode gives the same faults and signals, which a plain model foretells, and each process
 /// finds in its memory what it stored there.
 final class ProcessDifferentialTests: XCTestCase {
-  func testEveryFaultIsForetold() { check(.plain, 50) }
+  func testEveryFaultIsForetold() { check(.plain, 20) }
 
-  func testMemoryPressure() { check(.pressed, 50) }
+  func testMemoryPressure() { check(.pressed, 25) }
 
-  func testLargePages() { check(.large, 8) }
+  func testLargePages() { check(.large, 3) }
 
   private func check(_ flavour: ProcessPlan.Flavour, _ count: Int) {
     for seed in seeds(count) {
