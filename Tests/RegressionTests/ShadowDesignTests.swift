@@ -24,9 +24,12 @@ final class ShadowDesignTests: XCTestCase {
   }
 
   func testScenariosShowTheSameTrueFaults() throws {
-    for name in try Traces.names(".txt") where try Scenario(name).modes.contains(.shadow) {
+    for (number, name) in try Traces.names(".txt").enumerated() where try Scenario(name).modes.contains(.shadow) {
       let expected = try faults(replay(name, .native))
-      for settings in Self.values { try check(name, settings, expected) }
+      // Each scenario in every other design, each design in every other scenario.
+      for (index, settings) in Self.values.enumerated() where (number + index) % 2 == 0 {
+        try check(name, settings, expected)
+      }
     }
   }
 

@@ -8,25 +8,25 @@ import XCTest
 final class DifferentialTests: XCTestCase {
   func testFlushingGuestsMeetTheSameFaultsInEveryMode() {
     // 20207: a global large page in parts, of which another root had cached more than the one that INVLPG named.
-    check(.flushing, seeds(70) + [20207], [.native, .emulatedTLB, .shadow, .nested])
+    check(.flushing, seeds(45) + [20207], [.native, .emulatedTLB, .shadow, .nested])
   }
 
   func testGuestsThatOmitFlushesMeetOnlyWhatTheArchitectureAllows() {
-    check(.omitting, seeds(70), [.native, .emulatedTLB, .shadow, .nested])
+    check(.omitting, seeds(45), [.native, .emulatedTLB, .shadow, .nested])
   }
 
   func testWellFormedGuestsRunUnderDirectPaging() {
-    check(.direct, seeds(40), Mode.allCases)
+    check(.direct, seeds(25), Mode.allCases)
   }
 
   /// A kernel in ring 3, with a base table of its own: US means nothing, and user code has no upper half.
   func testWellFormedGuestsRunInRing3() {
-    for seed in seeds(60) { find(Plan(.direct, seed: seed, hasTwoBases: true), [.direct], isExact: false) }
+    for seed in seeds(35) { find(Plan(.direct, seed: seed, hasTwoBases: true), [.direct], isExact: false) }
   }
 
   /// Without caches a walk sees every change at once, so that A and D are exact too (SDM 3A 4.8).
   func testAccessedAndDirtyAreExactWithoutCaches() {
-    for seed in seeds(60) {
+    for seed in seeds(35) {
       let plan = Plan(.flushing, seed: seed, machine: .bareFiveLevels)
       find(plan, [.native, .shadow, .nested], isExact: true)
     }
