@@ -10,7 +10,8 @@ final class HostDifferentialTests: XCTestCase {
 
   func testGuestsMeetTheFaultsThatTheyMeetAlone() throws {
     var swapped: UInt64 = 0
-    for seed in seeds(12) {
+    let seeds = seeds(12)
+    for seed in seeds {
       var random = SplitMix64(seed: seed &* 0x5000_0009)
       let count = 2 + random.below(3)
       let plans = (0..<count).map { Plan(.flushing, seed: seed &* 10 &+ UInt64($0)) }
@@ -25,13 +26,14 @@ final class HostDifferentialTests: XCTestCase {
         swapped += outcome.counters.hostSwapOuts
       }
     }
-    // The test is of guests that are short of memory.
-    XCTAssertGreaterThan(swapped, 30)
+    // The test is of guests that are short of memory; a few seeds need not show it.
+    if seeds.count >= 12 { XCTAssertGreaterThan(swapped, 30) }
   }
 
   func testProcessesFindWhatTheyStored() throws {
     var (swapped, ballooned, merged, broken) = (UInt64(0), UInt64(0), UInt64(0), UInt64(0))
-    for seed in seeds(8) {
+    let seeds = seeds(8)
+    for seed in seeds {
       var random = SplitMix64(seed: seed &* 0x7000_0001)
       let plans = (0..<2 + random.below(3)).map {
         ProcessPlan($0 % 4 < 2 ? .plain : .pressed, seed: seed &* 10 &+ UInt64($0) / 2)
@@ -62,6 +64,7 @@ final class HostDifferentialTests: XCTestCase {
         swapped += outcome.counters.hostSwapIns
       }
     }
+    guard seeds.count >= 8 else { return }
     XCTAssertGreaterThan(swapped, 10)
     XCTAssertGreaterThan(ballooned, 30)
     XCTAssertGreaterThan(merged, 30)
