@@ -11,6 +11,9 @@ extension OperationSyntax {
     for field in present {
       switch field {
       case .address: addressIsFree = true
+      case .page:
+        addressIsFree = true
+        guard operation.address & 0xfff == 0 else { return false }
       case .number(let limit):
         addressIsFree = true
         guard operation.address <= limit else { return false }
