@@ -133,6 +133,10 @@ final class BadInputTests: XCTestCase {
     let folder = try TemporaryFolder()
     let file = try folder.write("{\n  \"name\": }", to: "m.json")
     try assertFails(["replay", "t", "--machine", file], 65, "m.json: not valid JSON")
+    let twice = "{\n  \"a\": [1, {\"b\\\"\": \"a\"}, \"a\", \"a\"],\n  \"c\": {\"a\": 1},\n  \"a\": 2}"
+    try assertFails(
+      ["replay", "t", "--machine", try folder.write(twice, to: "twice.json")], 65,
+      "twice.json: line 4: the key \"a\" stands")
     try assertFails(["replay", "t", "--machine", try folder.write("{}", to: "n.json")], 65, "name is missing")
     try assertFails(["replay", "t", "--machine", folder.path("o.json")], 66, "o.json: no such file")
   }
