@@ -127,6 +127,33 @@ final class DetachTests: XCTestCase {
     XCTAssertEqual([counters.tablesDetached, counters.hiddenTrace], [1, 2])
   }
 
+  /// What another CPU has in its TLB of the window, by which stores come to the table, goes too when Xen takes it back.
+  func testTheWindowIsShutOnEveryCPU() throws {
+    var guest = Guest()
+    let other = guest.addRoot()
+    guest.map(Self.data, to: 0x40_0000)
+    guest.map(Self.data, to: 0x41_0000, root: other)
+    guest.map(Self.window, to: guest.entry(Self.data) & ~0xfff, [.present, .writable])
+    // The second address space has the same tables of the kernel's.
+    guest.set(guest.words[guest.entry(Self.window, level: 4)] ?? 0, at: guest.entry(Self.window, level: 4, root: other))
+    guest.boot()
+    guest.read(Self.data)
+    guest.cpu(1)
+    guest.cr3(other)
+    guest.read(Self.data)
+    guest.cpu(0)
+    store(&guest, 1, 0x50_0067)
+    guest.cpu(1)
+    let place = Self.window + (guest.entry(Self.data) + 16) & 0xfff
+    guest.write(place, user: false)
+    guest.cpu(0)
+    guest.invlpg(Self.data)
+    guest.cpu(1)
+    guest.write(place, user: false)
+    let counters = try run(guest).counters
+    XCTAssertEqual([counters.tablesDetached, counters.hiddenTrace], [1, 2], "the last store is stopped")
+  }
+
   /// A bad entry is refused as a table comes back; the rest is what it was, and all counts agree.
   func testABadEntryIsRefused() throws {
     var attack = Attack { $0.stores = .detach }
