@@ -49,7 +49,7 @@ public final class Simulation {
     processor = try AnyProcessor(configuration)
     guard let host else { return }
     guard case .direct(let box) = processor else {
-      throw ReplayError(operation: 0, message: "a domain in mode \(configuration.mode.rawValue), expected direct")
+      throw ReplayError(operation: nil, message: "a domain in mode \(configuration.mode.rawValue), expected direct")
     }
     host.join(&box.processor.backend, configuration.domain)
   }
@@ -227,7 +227,7 @@ extension Configuration {
     let problem =
       settings.problem(on: machine)
       ?? settings.problem(machine, mode, isProcessTrace: guest == .process)
-    if let problem { throw ReplayError(operation: 0, message: problem) }
+    if let problem { throw ReplayError(operation: nil, message: problem) }
   }
 }
 

@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 public import Machine
 
 /// A host as it is written: JSON with its memory and the machines that share it, each with a trace.
@@ -30,11 +29,10 @@ public struct HostFile: Sendable {
   /// The text of a file; `origin` stands before whatever is wrong with it.
   public init(text: [UInt8], origin: String) throws(MachineError) {
     let tree: JSONValue
-    do {
-      tree = try JSONDecoder().decode(JSONValue.self, from: Data(text))
+    do throws(JSONProblem) {
+      tree = try JSONValue(text: text, shownBy: origin)
     } catch {
-      // The decoder does not say where it went wrong.
-      throw MachineError(.badData, "\(origin): not valid JSON (python3 -m json.tool \(origin) shows where)")
+      throw MachineError(.badData, "\(origin): \(error.message)")
     }
     do throws(MachineReader.Problem) {
       let top = try Group(tree, path: "", what: "a host")

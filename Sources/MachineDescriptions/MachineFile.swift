@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 public import Machine
 
 /// A machine description as it is written: a tree of figures, each with its source.
@@ -38,11 +37,10 @@ public struct MachineFile: Sendable {
   public init(text: [UInt8], origin: String) throws(MachineError) {
     self.origin = origin
     self.text = text
-    do {
-      tree = try JSONDecoder().decode(JSONValue.self, from: Data(text))
+    do throws(JSONProblem) {
+      tree = try JSONValue(text: text, shownBy: origin)
     } catch {
-      // The decoder does not say where it went wrong.
-      throw MachineError(.badData, "\(origin): not valid JSON (python3 -m json.tool \(origin) shows where)")
+      throw MachineError(.badData, "\(origin): \(error.message)")
     }
     do {
       _ = try MachineReader.description(tree)

@@ -18,7 +18,7 @@ extension Comparison {
     let native = group.native?.counters.cyclesTotal ?? 0
     var fields = [run.trace, run.machine, run.mode.rawValue, run.settings]
     fields += [counters.accesses, counters.cyclesTotal].map { String($0) }
-    fields.append(native == 0 ? "" : Decimal.ratio(counters.cyclesTotal, per: native, digits: 6))
+    fields.append(native == 0 ? "" : Decimal.fixed(Double(counters.cyclesTotal) / Double(native), digits: 6))
     fields += [
       counters.trueFaults, counters.hiddenFaults, counters.exits, counters.tlbMisses, counters.walkReferences,
     ].map { String($0) }

@@ -70,6 +70,8 @@ public enum CounterTable {
   /// Every counter, in the order of the columns.
   public static var columns: [Column] { early + late + latest }
 
+  static let byName = Dictionary(uniqueKeysWithValues: columns.map { ($0.name, $0) })
+
   /// The names of all columns, those of the run included.
   public static var names: [String] {
     ["trace", "mode", "machine"] + early.map(\.name) + ["seconds", "operations_per_second"] + late.map(\.name)

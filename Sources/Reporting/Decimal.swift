@@ -15,9 +15,11 @@ public enum Decimal {
   }
 
   /// With a comma between groups of three digits.
-  public static func grouped(_ value: UInt64) -> String {
+  public static func grouped(_ value: UInt64) -> String { grouped(digits: String(value)) }
+
+  private static func grouped(digits: some StringProtocol) -> String {
     var text = ""
-    for (index, digit) in String(value).reversed().enumerated() {
+    for (index, digit) in digits.reversed().enumerated() {
       if index > 0 && index % 3 == 0 { text.append(",") }
       text.append(digit)
     }
@@ -29,9 +31,12 @@ public enum Decimal {
     whole == 0 ? "-" : fixed(100 * Double(part) / Double(whole), digits: digits) + " %"
   }
 
-  /// A quotient with two digits behind the point; `-` of nothing.
+  /// A quotient for people, with two digits behind the point and a comma between groups of three before it; `-` of
+  /// nothing.
   public static func ratio(_ part: UInt64, per whole: UInt64, digits: Int = 2) -> String {
-    whole == 0 ? "-" : fixed(Double(part) / Double(whole), digits: digits)
+    guard whole > 0 else { return "-" }
+    let parts = fixed(Double(part) / Double(whole), digits: digits).split(separator: ".")
+    return ([grouped(digits: parts[0])] + parts.dropFirst().map(String.init)).joined(separator: ".")
   }
 
   /// Hexadecimal without `0x`; empty if there is no value.

@@ -88,7 +88,7 @@ public enum InspectionReport {
     count("exceptions and interrupts", faults + others, &table)
     count("  page faults", faults, &table)
     for (code, faults) in found.faults.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-      count("    \(name(of: code)), code \(Decimal.hex(UInt64(code.rawValue)))", faults, &table)
+      count("    \(name(of: code)), code \(Decimal.hex(UInt64(code.rawValue))): \(words(for: code))", faults, &table)
     }
     for (vector, interrupts) in found.interrupts.sorted(by: { $0.key < $1.key }) {
       count("  vector \(vector)", interrupts, &table)
@@ -114,6 +114,13 @@ extension InspectionReport {
       + (code.contains(.reserved) ? "V" : code.contains(.present) ? "P" : "-")
   }
 
+  private static func words(for code: PageFaultCode) -> String {
+    let mode = code.contains(.user) ? "user" : "supervisor"
+    let access = code.contains(.fetch) ? "fetch" : code.contains(.write) ? "store" : "load"
+    let reason = code.contains(.reserved) ? "reserved bit" : code.contains(.present) ? "rights" : "not present"
+    return "\(mode) \(access), \(reason)"
+  }
+
   private static func name(of change: Inspection.Change) -> String {
     switch change {
     case .none: "nothing: the value was there"
@@ -127,41 +134,7 @@ extension InspectionReport {
     }
   }
 
-  /// As in the text form of traces.
   private static func name(of kind: Operation.Kind) -> String {
-    switch kind {
-    case .load: "load"
-    case .store: "store"
-    case .fetch: "fetch"
-    case .tableStore: "pte"
-    case .table: "table"
-    case .tableGone: "gone"
-    case .loadCR3: "cr3"
-    case .loadCR0: "cr0"
-    case .loadCR4: "cr4"
-    case .loadEFER: "efer"
-    case .invlpg: "invlpg"
-    case .invpcid: "invpcid"
-    case .fault: "fault"
-    case .interrupt: "interrupt"
-    case .mark: "mark"
-    case .readBack: "load (read back)"
-    case .hypercall: "hypercall"
-    case .cpu: "cpu"
-    case .vm: "vm"
-    case .ram: "ram"
-    case .balloon: "balloon"
-    case .switchProcess: "switch"
-    case .fork: "fork"
-    case .exec: "exec"
-    case .exit: "exit"
-    case .map: "map"
-    case .unmap: "unmap"
-    case .protect: "protect"
-    case .discard: "discard"
-    case .remap: "remap"
-    case .content: "content"
-    case .dma: "dma"
-    }
+    kind == .readBack ? "load (read back)" : kind.name
   }
 }

@@ -1,10 +1,8 @@
 import Machine
 
 extension Summary {
-  /// Adds rows of one cell a run; a row that is zero in every run is left out.
+  /// Adds rows of one cell a run.
   struct Builder {
-    typealias Value = (Counters) -> UInt64
-
     private let runs: [Run]
     private(set) var table = TextTable()
 
@@ -15,36 +13,46 @@ extension Summary {
 
     mutating func heading(_ title: String) { table.heading(title) }
 
-    /// A plain count.
-    mutating func sum(_ label: String, always: Bool = false, _ value: Value) {
-      let values = runs.map { value($0.counters) }
+    mutating func runs(_ label: String, _ cell: (Run) -> String) { row(label, runs.map(cell)) }
+
+    mutating func add(_ row: Row) {
+      let values = values(row.column)
+      switch row.figure {
+      case .count: add(values, row.label)
+      case .countEvenIfZero: add(values, row.label, always: true)
+      case .shareOf(let whole): add(values, row.label, shareOf: self.values(whole))
+      case .ratioTo(let whole, let scale): add(values, row.label, scale: scale, per: self.values(whole))
+      case .timesNative: addAgainstNative(values, row.label)
+      }
+    }
+
+    private func values(_ column: String) -> [UInt64] {
+      guard let column = CounterTable.byName[column] else { preconditionFailure("no column '\(column)'") }
+      return runs.map { column.value($0.counters) }
+    }
+
+    private mutating func add(_ values: [UInt64], _ label: String, always: Bool = false) {
       guard always || values.contains(where: { $0 > 0 }) else { return }
       row(label, values.map(Decimal.grouped))
     }
 
-    /// A count with, in the row below it, its share of a whole.
-    mutating func share(_ label: String, of whole: Value, _ part: Value) {
-      sum(label, part)
-      guard runs.contains(where: { part($0.counters) > 0 }) else { return }
+    private mutating func add(_ values: [UInt64], _ label: String, shareOf wholes: [UInt64]) {
+      guard values.contains(where: { $0 > 0 }) else { return }
+      add(values, label)
       let indent = String(label.prefix { $0 == " " })
-      row(indent + "  share", runs.map { Decimal.percent(part($0.counters), of: whole($0.counters)) })
+      row(indent + "  share", zip(values, wholes).map { Decimal.percent($0, of: $1) })
     }
 
-    /// One count by another.
-    mutating func ratio(_ label: String, of whole: Value, scale: UInt64 = 1, _ part: Value) {
-      guard runs.contains(where: { part($0.counters) > 0 && whole($0.counters) > 0 }) else { return }
-      row(label, runs.map { Decimal.ratio(part($0.counters) &* scale, per: whole($0.counters)) })
+    private mutating func add(_ values: [UInt64], _ label: String, scale: UInt64, per wholes: [UInt64]) {
+      guard zip(values, wholes).contains(where: { $0 > 0 && $1 > 0 }) else { return }
+      row(label, zip(values, wholes).map { Decimal.ratio($0 &* scale, per: $1) })
     }
 
-    /// A count as a multiple of the native run's, if there is one and another beside it.
-    mutating func comparison(_ label: String, _ value: Value) {
-      guard runs.count > 1, let native = runs.first(where: { $0.mode == .native }) else { return }
-      let base = value(native.counters)
-      guard base > 0 else { return }
-      row(label, runs.map { Decimal.ratio(value($0.counters), per: base) + " x" })
+    private mutating func addAgainstNative(_ values: [UInt64], _ label: String) {
+      guard runs.count > 1, let native = runs.firstIndex(where: { $0.mode == .native }) else { return }
+      guard values[native] > 0 else { return }
+      row(label, values.map { Decimal.ratio($0, per: values[native]) + " x" })
     }
-
-    mutating func runs(_ label: String, _ cell: (Run) -> String) { row(label, runs.map(cell)) }
 
     private mutating func row(_ label: String, _ cells: [String]) { table.row("  " + label, cells) }
   }

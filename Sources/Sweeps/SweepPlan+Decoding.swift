@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import Machine
 internal import MachineDescriptions
 
@@ -10,11 +9,10 @@ extension SweepPlan {
   ///   has the figures that the keys name is looked at, whether a combination can run is not.
   public init(text: [UInt8]) throws(PlanError) {
     let tree: JSONValue
-    do {
-      tree = try JSONDecoder().decode(JSONValue.self, from: Data(text))
+    do throws(JSONProblem) {
+      tree = try JSONValue(text: text)
     } catch {
-      // The decoder does not say where it went wrong.
-      throw PlanError("not valid JSON (python3 -m json.tool shows where)")
+      throw PlanError(error.message)
     }
     guard case .object(let members) = tree else { throw PlanError("expected an object in braces, found \(tree.text)") }
     let known = ["traces", "modes", "machines", "keys", "exclude", "limit", "check", "summary"]

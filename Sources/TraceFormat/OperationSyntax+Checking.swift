@@ -23,6 +23,9 @@ extension OperationSyntax {
     case .address:
       free.address = true
       return true
+    case .page:
+      free.address = true
+      return operation.address & 0xfff == 0
     case .number(let limit):
       free.address = true
       return operation.address <= limit

@@ -6,6 +6,8 @@ struct OperationSyntax {
   enum Field {
     /// The operation's address, hexadecimal.
     case address
+    /// The operation's address, that of a page, hexadecimal.
+    case page
     /// The operation's address as a decimal number up to the given one.
     case number(upTo: UInt64)
     /// The operation's address as a number of bytes, not 0.
@@ -31,8 +33,7 @@ struct OperationSyntax {
   }
 
   var kind: Operation.Kind
-  /// The operation's name. With modes: in user mode; upper case is supervisor mode.
-  var name: String
+  /// The name in lower case is user mode, in upper case supervisor mode.
   var hasModes = false
   var fields: [Field]
   /// Fields that come all (but the last ones with defaults) or not at all: `hasPayload` tells which.
@@ -40,51 +41,53 @@ struct OperationSyntax {
   /// A word that stands before the optional fields.
   var mark: String?
 
+  var name: String { kind.name }
+
   static func of(_ kind: Operation.Kind) -> OperationSyntax { all[Int(kind.rawValue)] }
 
   /// All of them, in the order of the kinds.
   static let all: [OperationSyntax] = [
-    .init(kind: .load, name: "r", hasModes: true, fields: [.address, .size(1...65_535, default: 8)]),
-    .init(kind: .store, name: "w", hasModes: true, fields: [.address, .size(1...65_535, default: 8)]),
-    .init(kind: .fetch, name: "x", hasModes: true, fields: [.address, .size(0...65_535, default: 1)]),
+    .init(kind: .load, hasModes: true, fields: [.address, .size(1...65_535, default: 8)]),
+    .init(kind: .store, hasModes: true, fields: [.address, .size(1...65_535, default: 8)]),
+    .init(kind: .fetch, hasModes: true, fields: [.address, .size(0...65_535, default: 1)]),
     .init(
-      kind: .tableStore, name: "pte", hasModes: true, fields: [.address, .word("an entry")],
+      kind: .tableStore, hasModes: true, fields: [.address, .word("an entry")],
       optional: [.word("a virtual address"), .size(0...65_535, default: 8)], mark: "@"),
-    .init(kind: .table, name: "table", fields: [.address, .tableLevel, .entries]),
-    .init(kind: .tableGone, name: "gone", fields: [.address, .size(1...5, default: nil)]),
-    .init(kind: .loadCR3, name: "cr3", fields: [.address]),
-    .init(kind: .loadCR0, name: "cr0", fields: [.address]),
-    .init(kind: .loadCR4, name: "cr4", fields: [.address]),
-    .init(kind: .loadEFER, name: "efer", fields: [.address]),
-    .init(kind: .invlpg, name: "invlpg", fields: [.address]),
-    .init(kind: .invpcid, name: "invpcid", fields: [.size(0...3, default: nil), .count("a PCID"), .address]),
+    .init(kind: .table, fields: [.page, .tableLevel, .entries]),
+    .init(kind: .tableGone, fields: [.page, .size(1...5, default: nil)]),
+    .init(kind: .loadCR3, fields: [.address]),
+    .init(kind: .loadCR0, fields: [.address]),
+    .init(kind: .loadCR4, fields: [.address]),
+    .init(kind: .loadEFER, fields: [.address]),
+    .init(kind: .invlpg, fields: [.address]),
+    .init(kind: .invpcid, fields: [.size(0...3, default: nil), .count("a PCID"), .address]),
     .init(
-      kind: .fault, name: "fault", hasModes: true, fields: [.address, .word("an error code")],
+      kind: .fault, hasModes: true, fields: [.address, .word("an error code")],
       optional: [.word("a RIP")]),
     .init(
-      kind: .interrupt, name: "interrupt", hasModes: true, fields: [.size(0...255, default: nil)],
+      kind: .interrupt, hasModes: true, fields: [.size(0...255, default: nil)],
       optional: [.word("an error code"), .word("a RIP")]),
-    .init(kind: .mark, name: "mark", fields: []),
-    .init(kind: .readBack, name: "load", fields: [.address]),
-    .init(kind: .hypercall, name: "hypercall", fields: [.text]),
-    .init(kind: .cpu, name: "cpu", fields: [.number(upTo: 1023)]),
-    .init(kind: .vm, name: "vm", fields: [.number(upTo: 1023)]),
-    .init(kind: .ram, name: "ram", fields: [.bytes]),
-    .init(kind: .balloon, name: "balloon", fields: [.number(upTo: .max)]),
-    .init(kind: .switchProcess, name: "switch", fields: [.number(upTo: .max)]),
-    .init(kind: .fork, name: "fork", fields: [.number(upTo: .max), .count("a process")]),
-    .init(kind: .exec, name: "exec", fields: [.number(upTo: .max)]),
-    .init(kind: .exit, name: "exit", fields: [.number(upTo: .max)]),
+    .init(kind: .mark, fields: []),
+    .init(kind: .readBack, fields: [.address]),
+    .init(kind: .hypercall, fields: [.text]),
+    .init(kind: .cpu, fields: [.number(upTo: 1023)]),
+    .init(kind: .vm, fields: [.number(upTo: 1023)]),
+    .init(kind: .ram, fields: [.bytes]),
+    .init(kind: .balloon, fields: [.number(upTo: .max)]),
+    .init(kind: .switchProcess, fields: [.number(upTo: .max)]),
+    .init(kind: .fork, fields: [.number(upTo: .max), .count("a process")]),
+    .init(kind: .exec, fields: [.number(upTo: .max)]),
+    .init(kind: .exit, fields: [.number(upTo: .max)]),
     .init(
-      kind: .map, name: "map", fields: [.address, .count("a length in bytes"), .mappingRights],
+      kind: .map, fields: [.address, .count("a length in bytes"), .mappingRights],
       optional: [.count("a file's number"), .count("an offset in bytes")], mark: "file"),
-    .init(kind: .unmap, name: "unmap", fields: [.address, .count("a length in bytes")]),
-    .init(kind: .protect, name: "protect", fields: [.address, .count("a length in bytes"), .rights]),
-    .init(kind: .discard, name: "discard", fields: [.address, .count("a length in bytes")]),
-    .init(kind: .content, name: "content", fields: [.address, .word("a tag")]),
-    .init(kind: .dma, name: "dma", fields: [.direction, .address, .count("a length in bytes")]),
+    .init(kind: .unmap, fields: [.address, .count("a length in bytes")]),
+    .init(kind: .protect, fields: [.address, .count("a length in bytes"), .rights]),
+    .init(kind: .discard, fields: [.address, .count("a length in bytes")]),
+    .init(kind: .content, fields: [.address, .word("a tag")]),
+    .init(kind: .dma, fields: [.direction, .address, .count("a length in bytes")]),
     .init(
-      kind: .remap, name: "remap",
+      kind: .remap,
       fields: [
         .address, .count("a length in bytes"), .word("the new address"), .count("the new length in bytes"),
       ]),
@@ -96,6 +99,7 @@ extension OperationSyntax.Field {
   var expectation: String {
     switch self {
     case .address: "a hexadecimal address or value"
+    case .page: "the hexadecimal address of a page, a multiple of 1000"
     case .number(let limit): limit == .max ? "a decimal number" : "a number from 0 to \(limit)"
     case .bytes: "a number of bytes, not 0 (decimal, 0x…, suffix K, M or G)"
     case .size(let range, _): "a number from \(range.lowerBound) to \(range.upperBound)"

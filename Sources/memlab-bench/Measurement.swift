@@ -45,7 +45,7 @@ struct Measurement {
     } catch let error as TraceError {
       throw BenchmarkError(status: error.category.rawValue, message: error.description)
     } catch let error as ReplayError {
-      throw BenchmarkError(status: 65, message: "\(trace): operation \(error.operation): \(error.message)")
+      throw BenchmarkError(status: 65, message: "\(trace): \(error)")
     } catch {
       throw .failed("\(trace): \(error)")
     }

@@ -25,11 +25,12 @@ struct ExplainCommand {
     return 0
   }
 
-  /// What bears just this name. A cause of the event log is explained by the columns that count it.
+  /// What bears just this name, or this label in the summary. A cause of the event log is explained by the columns that
+  /// count it.
   private static func exact(_ name: String) throws(Failure) -> [String] {
     var texts: [String] = []
-    let prefixes = ["", "hidden_", "cause_", "exit_"]
-    for definition in Definitions.all where prefixes.contains(where: { $0 + name == definition.column }) {
+    let columns = ["", "hidden_", "cause_", "exit_"].map { $0 + name } + Summary.columns(labelled: name)
+    for definition in Definitions.all where columns.contains(definition.column) {
       texts.append(text(definition))
     }
     if let mode = Mode(rawValue: name) { texts.append(text(mode)) }

@@ -1,3 +1,4 @@
+import Machine
 import MachineDescriptions
 import TraceFormat
 
@@ -33,6 +34,17 @@ struct Failure: Error {
   init(_ error: TraceError) {
     status = error.category.rawValue
     message = error.description
+  }
+
+  /// What a trace asked for that cannot be done. A text trace is read again, to tell the line.
+  init(_ error: ReplayError, in path: String, _ format: TraceSpelling?) {
+    guard let operation = error.operation else {
+      self.init(.badData, "\(path): \(error.message)")
+      return
+    }
+    let line = TraceReader.line(ofOperation: operation, path: path, format: format)
+    let place = line.map { "line \($0), operation \(operation)" } ?? "operation \(operation)"
+    self.init(.badData, "\(path): \(place): \(error.message)")
   }
 
   init(_ error: MachineError) {

@@ -64,7 +64,7 @@ struct Pass: Sendable {
     switch error {
     case let error as Failure: error
     case let error as TraceError: Failure(error)
-    case let error as ReplayError: Failure(.badData, "\(path): operation \(error.operation): \(error.message)")
+    case let error as ReplayError: Failure(error, in: path, command.format)
     default: Failure(.internalError, "\(path): \(error)")
     }
   }

@@ -74,7 +74,7 @@ struct ReuseCommand {
     } catch let error as TraceError {
       throw Failure(error)
     } catch let error as ReplayError {
-      throw Failure(.badData, "\(path): operation \(error.operation): \(error.message)")
+      throw Failure(error, in: path, format)
     } catch {
       throw Failure(.internalError, "\(path): \(error)")
     }

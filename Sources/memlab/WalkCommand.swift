@@ -88,7 +88,7 @@ struct WalkCommand {
     } catch let error as TraceError {
       throw Failure(error)
     } catch let error as ReplayError {
-      throw Failure(.badData, "\(trace): operation \(error.operation): \(error.message)")
+      throw Failure(error, in: trace, format)
     } catch {
       throw Failure(.internalError, "\(trace): \(error)")
     }

@@ -116,10 +116,27 @@ final class BadInputTests: XCTestCase {
     XCTAssertEqual(folder.files, ["broken.txt", "empty.bin", "junk.txt"], "nothing is left of reports that failed")
   }
 
+  /// What the machine cannot do is told with the line, where the trace has lines and can be read again.
+  func testOperationsThatCannotBe() throws {
+    let folder = try TemporaryFolder()
+    let text = "memlab-trace 1\n# a comment\n\ntable 1000 4 0=5\n1=6\n  2=7\ncr3 1000\ncpu 3\nswitch 7\n"
+    let bad = try folder.write(text, to: "bad.txt")
+    let message = "'switch', which is for process traces"
+    try assertFails(["replay", bad], 65, "bad.txt: line 9, operation 3: \(message)")
+    try assertFails(["reuse", bad], 65, "bad.txt: line 9, operation 3: \(message)")
+    try assertFails(["walk", bad, "1000", "--at", "4"], 65, "bad.txt: line 9, operation 3: \(message)")
+    XCTAssertEqual(try Program.run(["convert", bad, folder.path("bad.bin")]).status, 0)
+    try assertFails(["replay", folder.path("bad.bin")], 65, "bad.bin: operation 3: \(message)")
+  }
+
   func testMachineFiles() throws {
     let folder = try TemporaryFolder()
     let file = try folder.write("{\n  \"name\": }", to: "m.json")
     try assertFails(["replay", "t", "--machine", file], 65, "m.json: not valid JSON")
+    let twice = "{\n  \"a\": [1, {\"b\\\"\": \"a\"}, \"a\", \"a\"],\n  \"c\": {\"a\": 1},\n  \"a\": 2}"
+    try assertFails(
+      ["replay", "t", "--machine", try folder.write(twice, to: "twice.json")], 65,
+      "twice.json: line 4: the key \"a\" stands")
     try assertFails(["replay", "t", "--machine", try folder.write("{}", to: "n.json")], 65, "name is missing")
     try assertFails(["replay", "t", "--machine", folder.path("o.json")], 66, "o.json: no such file")
   }

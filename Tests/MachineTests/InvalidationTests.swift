@@ -172,6 +172,8 @@ final class InvalidationTests: XCTestCase {
       ("invpcid, PCID of 13 bits", CR4.pae | CR4.pcid, 0, true, { $0.invpcid(1, pcid: 0x1000) }),
       ("invpcid 3", CR4.pae, 0, false, { $0.invpcid(3) }),
       ("invpcid 4", CR4.pae | CR4.pcid, 0, true, { $0.invpcid(4) }),
+      ("CR3's bit 63 without PCIDE", CR4.pae, 0, true, { $0.cr3($0.root | CR3.noFlush) }),
+      ("CR3's bit 63", CR4.pae | CR4.pcid, 0, false, { $0.cr3($0.root | CR3.noFlush) }),
       ("toggle LA57", CR4.pae, 0, true, { $0.append(.loadCR4, CR4.pae | CR4.la57) }),
     ]
     for (name, cr4, low, faults, operation) in cases {

@@ -106,7 +106,8 @@ final class InspectionTests: XCTestCase {
     let text = InspectionReport.text("tiny", guest: "recorded", found)
     XCTAssertTrue(text.hasPrefix("tiny: a recorded trace\n\n  RAM, bytes   "), text)
     let lines = [
-      "accesses 7", "to 2M pages 2 28.57 %", "UWP, code 7 1", "vector 236 1", "write permission taken 1 33.33 %",
+      "accesses 7", "to 2M pages 2 28.57 %",
+      "UWP, code 7: user store, rights 1", "vector 236 1", "write permission taken 1 33.33 %",
     ]
     for line in lines {
       let isThere = text.split(separator: "\n").contains { $0.split(separator: " ").joined(separator: " ") == line }

@@ -131,6 +131,7 @@ final class ReportPageTests: XCTestCase {
   func testWhatIsNoReportIsRefused() {
     for (text, line, message) in [
       ("", 1, "is empty"), ("a,b\n1,2\n", 1, "neither rows of runs (columns trace, mode) nor a series"),
+      ("trace,mode\n", 2, "expected a row behind the header"), ("trace,mode\nt,bogus\n", 2, "no mode 'bogus'"),
       ("trace,mode,loads\nt,native,x\n", 2, "loads is 'x', expected a whole number"),
     ] {
       do throws(CSV.ReadingError) {

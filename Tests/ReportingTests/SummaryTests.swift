@@ -111,4 +111,12 @@ final class SummaryTests: XCTestCase {
     run.settings = "costs.exit=5"
     XCTAssertTrue(Summary.text([run]).hasPrefix("boot on skylake, with costs.exit=5\n"))
   }
+
+  func testLabelsLeadToColumns() {
+    XCTAssertEqual(Summary.columns(labelled: "fill"), ["hidden_fill"])
+    XCTAssertEqual(Summary.columns(labelled: "L1 TLB hits"), ["tlb_l1_hits"])
+    XCTAssertEqual(Summary.columns(labelled: "Divergences (must be 0)"), ["divergences"])
+    XCTAssertEqual(Summary.columns(labelled: "other"), ["hidden_other", "exit_other"])
+    XCTAssertEqual(Summary.columns(labelled: "nonsense"), [])
+  }
 }

@@ -27,6 +27,8 @@ final class TextTests: XCTestCase {
     XCTAssertEqual(Decimal.percent(1, of: 0), "-")
     XCTAssertEqual(Decimal.ratio(5, per: 2), "2.50")
     XCTAssertEqual(Decimal.ratio(5, per: 0), "-")
+    XCTAssertEqual(Decimal.ratio(12_345_678, per: 10), "1,234,567.80")
+    XCTAssertEqual(Decimal.ratio(.max, per: 1), "-", "too large for its digits")
   }
 
   func testQuoting() {

@@ -31,6 +31,8 @@ final class TextErrorTests: XCTestCase {
       ("pte 1000", "expected an entry, hexadecimal, found the end of the line"),
       ("pte 1000 5 6", "expected @ or the end of the line, found `6`"),
       ("pte 1000 5 @", "expected a virtual address, hexadecimal, found the end of the line"),
+      ("table 1008 1", "expected the hexadecimal address of a page, a multiple of 1000, found `1008`"),
+      ("gone 1 1", "expected the hexadecimal address of a page, a multiple of 1000, found `1`"),
       ("table 1000 6", "expected a level from 1 to 5, or 1/32 or 2/32, found `6`"),
       ("table 1000 3/32", "expected a level from 1 to 5, or 1/32 or 2/32, found `3/32`"),
       (

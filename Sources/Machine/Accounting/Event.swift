@@ -49,12 +49,16 @@ public struct Divergence: Hashable, Sendable {
 
 /// A trace asks for something that the machine cannot do; the replay ends.
 public struct ReplayError: Error, Hashable, Sendable {
-  /// Number of the operation.
-  public var operation: UInt64
+  /// Number of the operation; nil if no operation is to blame, but the settings, or the machine.
+  public var operation: UInt64?
   /// What was found and what was expected, in one line.
   public var message: String
-  public init(operation: UInt64, message: String) {
+  public init(operation: UInt64?, message: String) {
     self.operation = operation
     self.message = message
   }
+}
+
+extension ReplayError: CustomStringConvertible {
+  public var description: String { operation.map { "operation \($0): \(message)" } ?? message }
 }

@@ -16,7 +16,7 @@ extension Processor where MMU: ~Copyable {
   mutating func carryOut(_ operation: Operation, _ batch: OperationBatch) throws(ReplayError) {
     // Another domain has a kernel of its own.
     if machine.guest == .process && operation.kind.isKernels && !(operation.kind == .hypercall && vm != 0) {
-      throw error("'\(operation.kind)' in a process trace, whose kernel is modelled")
+      throw error("'\(operation.kind.name)' in a process trace, whose kernel is modelled")
     }
     try reserveFrames()
     let payload = Int(operation.payload)
@@ -51,7 +51,7 @@ extension Processor where MMU: ~Copyable {
     case .balloon where MMU.hasHypervisor && !MMU.takesHypercalls:
       throw unsupported("'balloon' under other hypervisors than direct paging's")
     case .switchProcess, .fork, .exec, .exit, .map, .unmap, .protect, .discard, .remap, .balloon:
-      guard machine.guest == .process else { throw error("'\(operation.kind)', which is for process traces") }
+      guard machine.guest == .process else { throw error("'\(operation.kind.name)', which is for process traces") }
       try carryOutProcess(operation, batch)
     }
   }

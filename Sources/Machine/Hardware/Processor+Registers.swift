@@ -10,6 +10,9 @@ extension Processor where MMU: ~Copyable {
     }
     let address = value & ~(CR3.noFlush | 0xfff)
     guard address < 1 << UInt64(machine.description.maxPhysicalAddressBits) else { return protect("cr3", value) }
+    // Only with CR4.PCIDE does bit 63 mean something to MOV to CR3; otherwise it is reserved (SDM 2B, MOV to control
+    // registers).
+    if value & CR3.noFlush != 0 && !cpus.running.registers.hasPCID { return protect("cr3", value) }
     var new = cpus.running.registers
     new.cr3 = value & ~CR3.noFlush
     guard loadPointers(new) else { return protect("cr3", value) }

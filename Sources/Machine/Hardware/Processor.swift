@@ -36,7 +36,7 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
   init(_ configuration: Configuration) throws(ReplayError) {
     var state = MachineState(configuration)
     if state.dirtyLog.phase != .off, let problem = MMU.dirtyLogProblem(state.settings) {
-      throw ReplayError(operation: 0, message: problem)
+      throw ReplayError(operation: nil, message: problem)
     }
     backend = try MMU(&state)
     cpus = CPUSet(first: VirtualCPU(index: 0, state))

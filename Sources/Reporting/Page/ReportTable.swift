@@ -1,3 +1,5 @@
+import Machine
+
 /// A CSV of memlab's that a page is made from.
 public struct ReportTable: Sendable {
   enum Kind: Sendable {
@@ -30,7 +32,11 @@ public struct ReportTable: Sendable {
     }
     self.columns = columns
     rows = Array(try CSV.records(text).dropFirst())
+    guard !rows.isEmpty else { throw CSV.ReadingError(line: 2, message: "expected a row behind the header") }
     for (index, row) in rows.enumerated() {
+      if let mode = columns.firstIndex(of: "mode"), Mode(rawValue: row[mode]) == nil {
+        throw CSV.ReadingError(line: index + 2, message: "no mode '\(row[mode])'")
+      }
       for (column, field) in zip(columns, row) where Self.isNumber(column) {
         if !field.isEmpty && UInt64(field) == nil {
           throw CSV.ReadingError(line: index + 2, message: "\(column) is '\(field)', expected a whole number")

@@ -9,6 +9,9 @@ final class RawSource {
   /// Bytes read so far.
   private(set) var consumed: UInt64 = 0
 
+  /// Whether a path can be opened again without harm: a pipe would wait for somebody to write.
+  static func isRegularFile(_ path: String) -> Bool { OutputFile.kind(of: path) == S_IFREG }
+
   /// Opens a file, or standard input for `-`.
   init(path: String) throws(TraceError) {
     let isStandardInput = path == "-"

@@ -77,7 +77,7 @@ extension OutputFile {
   }
 
   /// The kind of file that the path names, nil if there is none.
-  private static func kind(of path: String) -> mode_t? {
+  static func kind(of path: String) -> mode_t? {
     var status = stat()
     // SAFETY: `status` outlives the call.
     return unsafe stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil

@@ -32,6 +32,9 @@ struct OperationParser {
     return true
   }
 
+  /// A table was begun that has not been delivered yet.
+  var hasTable: Bool { table != nil }
+
   /// Appends the table that was read last, if any; false if there is none.
   mutating func deliverTable(to batch: inout OperationBatch) -> Bool {
     guard let (operation, entries) = table else { return false }
@@ -99,6 +102,9 @@ struct OperationParser {
     switch field {
     case .address:
       guard let value = TextNumber.hexadecimal(line, word) else { return false }
+      operation.address = value
+    case .page:
+      guard let value = TextNumber.hexadecimal(line, word), value & 0xfff == 0 else { return false }
       operation.address = value
     case .number(let limit):
       guard let value = TextNumber.decimal(line, word), value <= limit else { return false }

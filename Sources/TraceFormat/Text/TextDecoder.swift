@@ -41,7 +41,38 @@ struct TextDecoder: TraceDecoder {
     return !batch.isEmpty
   }
 
-  private func available(_ input: ByteInput) -> Int { input.available }
+  /// The line on which an operation begins, nil if there are fewer. To be asked before anything is read.
+  mutating func line(ofOperation number: UInt64, in input: ByteInput) throws(TraceError) -> Int? {
+    var batch = OperationBatch()
+    var begun: UInt64 = 0
+    while true {
+      batch.removeAll(first: 0)
+      let (line, hadTable) = (lines.number, parser.hasTable)
+      let isTaken = try lines.take(input) { (text, _) throws(TextSyntaxError) in try parser.take(text, into: &batch) }
+      if !isTaken {
+        guard parser.deliverTable(to: &batch) else { return nil }
+      } else if !batch.isEmpty || parser.hasTable && !hadTable {
+        if begun == number { return line }
+        begun += 1
+      }
+    }
+  }
+}
+
+extension TraceReader {
+  /// The line of a text trace on which an operation begins; nil if the trace is not a text one, cannot be read again
+  /// (standard input, a pipe), or has fewer operations.
+  public static func line(ofOperation number: UInt64, path: String, format: TraceSpelling? = nil) -> Int? {
+    guard RawSource.isRegularFile(path) else { return nil }
+    do throws(TraceError) {
+      guard try TraceReader(path: path, format: format).spelling == .text else { return nil }
+      let input = try ByteInput(path: path)
+      var decoder = try TextDecoder(input)
+      return try decoder.line(ofOperation: number, in: input)
+    } catch {
+      return nil
+    }
+  }
 }
 
 extension Span<UInt8> {

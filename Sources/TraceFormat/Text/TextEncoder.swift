@@ -56,7 +56,7 @@ struct TextEncoder: TraceEncoder {
     }
     text.append(0x20)
     switch field {
-    case .address: text.append(hexadecimal: operation.address)
+    case .address, .page: text.append(hexadecimal: operation.address)
     case .number, .bytes: text.append(decimal: operation.address)
     case .size: text.append(decimal: UInt64(operation.size))
     case .tableLevel: text += Array(SizeWords.text(tableLevel: operation.size).utf8)

@@ -217,7 +217,7 @@ final class KernelTests: XCTestCase {
 
   func testWhatATraceOfProcessesCannotHaveIsNamed() {
     trace.cr3(0x1000)
-    XCTAssertEqual(message(), "'loadCR3' in a process trace, whose kernel is modelled")
+    XCTAssertEqual(message(), "'cr3' in a process trace, whose kernel is modelled")
     trace = Guest()
     add(.fork, 3, [4])
     XCTAssertEqual(message(), "process 3, which does not exist")

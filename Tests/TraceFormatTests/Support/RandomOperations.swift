@@ -58,7 +58,7 @@ extension SplitMix64 {
       return FlatOperation(
         Operation(kind, address, size: size, flags: flags.union(payload)),
         payload.isEmpty ? [number()] : [number(), next()])
-    case .table: return table(address)
+    case .table: return table(address & ~0xfff)
     case .fault:
       return FlatOperation(
         Operation(kind, address, flags: flags.union(payload)), payload.isEmpty ? [number()] : [number(), next()])
@@ -75,7 +75,7 @@ extension SplitMix64 {
     case .mark: FlatOperation(Operation(kind))
     case .hypercall:
       FlatOperation(Operation(kind), string: ["mmu_update 1000 5", "flush", "näme a=b @ 7", "x"][index(4)])
-    case .tableGone: FlatOperation(Operation(kind, address, size: UInt16(1 + next() % 5)))
+    case .tableGone: FlatOperation(Operation(kind, address & ~0xfff, size: UInt16(1 + next() % 5)))
     case .cpu, .vm: FlatOperation(Operation(kind, next() % 1024))
     case .ram: FlatOperation(Operation(kind, number() | 1))
     case .invpcid: FlatOperation(Operation(kind, address, size: UInt16(next() % 4)), [number()])

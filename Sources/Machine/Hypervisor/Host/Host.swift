@@ -78,7 +78,7 @@ public final class Host {
     _ machine: any HostedMachine, _ description: VirtualMachine, _ configuration: Configuration
   ) throws(ReplayError) {
     if let problem = machine.hostProblem(configuration.settings) {
-      throw ReplayError(operation: 0, message: "machine \(description.name) \(problem)")
+      throw ReplayError(operation: nil, message: "machine \(description.name) \(problem)")
     }
     let minimum = max(Self.leastPages, Int((description.minimum + 4095) >> 12))
     members.append(Member(description: description, machine: machine, minimumPages: minimum))
