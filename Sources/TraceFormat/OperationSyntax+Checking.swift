@@ -5,40 +5,48 @@ extension OperationSyntax {
   func accepts(_ operation: Operation, in batch: OperationBatch) -> Bool {
     let allowed: UInt8 = (hasModes ? 1 : 0) | (optional.isEmpty ? 0 : 2)
     guard operation.flags.rawValue & ~allowed == 0 else { return false }
-    let present = operation.hasPayload ? fields + optional : fields
-    var sizeIsFree = false
-    var addressIsFree = false
-    for field in present {
-      switch field {
-      case .address: addressIsFree = true
-      case .page:
-        addressIsFree = true
-        guard operation.address & 0xfff == 0 else { return false }
-      case .number(let limit):
-        addressIsFree = true
-        guard operation.address <= limit else { return false }
-      case .bytes:
-        addressIsFree = true
-        guard operation.address > 0 else { return false }
-      case .size(let range, _):
-        sizeIsFree = true
-        guard range.contains(operation.size) else { return false }
-      case .tableLevel:
-        sizeIsFree = true
-        guard Self.tableLevels.contains(operation.size) else { return false }
-      case .rights, .mappingRights, .direction:
-        sizeIsFree = true
-        guard operation.size <= (kind == .dma ? 1 : kind == .map ? 31 : 7) else { return false }
-      case .word, .count: break
-      case .entries: guard hasGoodTable(operation, in: batch) else { return false }
-      case .text:
-        let index = Int(operation.payload)
-        guard index < batch.strings.count, CanonicalText.isHypercall(batch.strings[index]) else { return false }
-      }
+    var free = (size: false, address: false)
+    guard fields.allSatisfy({ accepts($0, operation, in: batch, &free) }) else { return false }
+    if operation.hasPayload {
+      guard optional.allSatisfy({ accepts($0, operation, in: batch, &free) }) else { return false }
     }
     let size: UInt16 = kind == .tableStore ? 8 : 0
-    return (sizeIsFree || operation.size == size) && (addressIsFree || operation.address == 0)
+    return (free.size || operation.size == size) && (free.address || operation.address == 0)
       && (kind == .table || hasWords(operation, in: batch))
+  }
+
+  /// The same for one field; notes that the field sets the operation's size or address.
+  private func accepts(
+    _ field: Field, _ operation: Operation, in batch: OperationBatch, _ free: inout (size: Bool, address: Bool)
+  ) -> Bool {
+    switch field {
+    case .address:
+      free.address = true
+      return true
+    case .page:
+      free.address = true
+      return operation.address & 0xfff == 0
+    case .number(let limit):
+      free.address = true
+      return operation.address <= limit
+    case .bytes:
+      free.address = true
+      return operation.address > 0
+    case .size(let range, _):
+      free.size = true
+      return range.contains(operation.size)
+    case .tableLevel:
+      free.size = true
+      return Self.tableLevels.contains(operation.size)
+    case .rights, .mappingRights, .direction:
+      free.size = true
+      return operation.size <= (kind == .dma ? 1 : kind == .map ? 31 : 7)
+    case .word, .count: return true
+    case .entries: return hasGoodTable(operation, in: batch)
+    case .text:
+      let index = Int(operation.payload)
+      return index < batch.strings.count && CanonicalText.isHypercall(batch.strings[index])
+    }
   }
 
   /// What the size of a table-contents operation may be.

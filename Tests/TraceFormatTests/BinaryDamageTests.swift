@@ -6,7 +6,8 @@ import XCTest
 final class BinaryDamageTests: XCTestCase {
   private func small(_ directory: TestDirectory) throws -> (trace: Trace, bytes: [UInt8]) {
     var random = SplitMix64(state: 3)
-    let trace = Trace(random.operations(16).filter { $0.words.count < 100 })
+    var program = RandomProgram(seed: 3, blocks: 3)
+    let trace = Trace(random.operations(16).filter { $0.words.count < 100 } + program.operations(40))
     try trace.write(directory("good"), .binary)
     return (trace, try directory.read("good"))
   }
@@ -44,10 +45,12 @@ final class BinaryDamageTests: XCTestCase {
     }
   }
 
-  func testWholeBlocksComeBeforeTheCut() throws {
+  func testWholeSpansComeBeforeTheCut() throws {
     let directory = try TestDirectory()
     var random = SplitMix64(state: 4)
-    let trace = Trace(random.operations(10_000))
+    // Each batch that is full of payload ends a span.
+    let table = FlatOperation(Operation(.table, 0x1000, size: 1), Array(repeating: .max, count: 520))
+    let trace = Trace(random.operations(1000) + Array(repeating: table, count: 200) + random.operations(1000))
     try trace.write(directory("good"), .binary)
     let bytes = try directory.read("good")
     let path = try directory.write(bytes.dropLast(bytes.count / 3), "cut")
@@ -69,11 +72,11 @@ final class BinaryDamageTests: XCTestCase {
   func testMessages() throws {
     let directory = try TestDirectory()
     var bytes = try small(directory).bytes
-    bytes[8] = 2
+    bytes[8] = 3
     XCTAssertEqual(
       try error(bytes, directory)?.description,
-      "\(directory("bad")): offset 8: expected version 1 of the binary form")
-    bytes[8] = 1
+      "\(directory("bad")): offset 8: expected version 1 or 2 of the binary form")
+    bytes[8] = 2
     bytes[60] ^= 1
     let message = try XCTUnwrap(error(bytes, directory)).message
     XCTAssertNotNil(
@@ -88,9 +91,11 @@ final class BinaryDamageTests: XCTestCase {
 
   func testBlocksOutOfOrder() throws {
     let directory = try TestDirectory()
-    let start = BinaryDecoder.start + TraceHeader().binarySection
-    let block = BinarySection.bytes(.block, count: 1, first: 5, a: [0])
-    XCTAssertEqual(
-      try error(start + block, directory)?.message, "block begins with operation 5, expected 0")
+    for (version, tag) in [(UInt32(1), BinaryLayout.Tag.block), (2, .span)] {
+      let start = BinaryDecoder.start(version: version) + TraceHeader().binarySection
+      let block = BinarySection.bytes(tag, count: 1, first: 5, a: [0])
+      XCTAssertEqual(
+        try error(start + block, directory)?.message, "\(tag) begins with operation 5, expected 0")
+    }
   }
 }

@@ -1,20 +1,21 @@
+import Foundation
 import Paging
 import XCTest
 
 @testable import TraceFormat
 
-/// Blocks whose checksum is good and whose content is not.
+/// Blocks, of version 1 of the form, whose checksum is good and whose content is not.
 final class HostileBlockTests: XCTestCase {
   /// Reads a trace of one block; false if it was refused.
   private func accepts(
     _ directory: TestDirectory, count: Int, a: [UInt8], b: [UInt8] = [], c: [UInt8] = []
   ) throws -> Bool {
-    let start = BinaryDecoder.start + TraceHeader().binarySection
+    let start = BinaryDecoder.start(version: 1) + TraceHeader().binarySection
     let block = BinarySection.bytes(.block, count: count, first: 0, a: a, b: b, c: c)
     var index: [UInt8] = []
     index.append(littleEndian: UInt64(start.count))
     index.append(littleEndian: UInt64(0))
-    let end = BinaryEnd(operations: UInt64(count), indexOffset: UInt64(start.count + block.count), blocks: 1)
+    let end = BinaryEnd(operations: UInt64(count), indexOffset: UInt64(start.count + block.count), units: 1)
     let bytes = start + block + BinarySection.bytes(.index, count: 1, first: 0, a: index) + end.binarySection
     let path = try directory.write(bytes)
     do throws(TraceError) {
@@ -82,21 +83,26 @@ final class HostileBlockTests: XCTestCase {
   /// Good blocks with some bytes changed come nearer to the decoder's corners than random ones.
   func testChangedBlocks() throws {
     let directory = try TestDirectory()
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("traces")
+    let input = try ByteInput(path: folder.appendingPathComponent("shell.bin").path)
+    _ = try BinaryDecoder(input)
     var accepted = 0
-    for seed in SplitMix64.seeds(300) {
+    for seed in SplitMix64.seeds(200) {
       var random = SplitMix64(state: seed)
-      var encoder = BlockEncoder()
-      var batch = OperationBatch()
-      for operation in random.operations(200) {
-        operation.append(to: &batch)
-        encoder.append(any: batch.operations[batch.count - 1], in: batch)
-      }
-      var parts = [encoder.codes, encoder.details, encoder.deltas]
+      let section = try input.requireSection(expected: "a block or the end mark")
+      guard section.tag == .block else { break }
+      let length = BinaryLayout.sectionHeaderLength + section.payloadLength
+      var payload = Array(try input.peek(length).dropFirst(BinaryLayout.sectionHeaderLength))
+      input.skip(length)
       for _ in 0..<(1 + random.next() % 3) {
-        let part = Int(random.next() % 3)
-        parts[part][Int(random.next() % UInt64(parts[part].count))] = UInt8(truncatingIfNeeded: random.next())
+        payload[Int(random.next() % UInt64(payload.count))] = UInt8(truncatingIfNeeded: random.next())
       }
-      if try accepts(directory, count: 200, a: parts[0], b: parts[1], c: parts[2]) { accepted += 1 }
+      let (a, b, _, _) = section.lengths
+      let isGood = try accepts(
+        directory, count: section.count, a: Array(payload[..<a]), b: Array(payload[a..<a + b]),
+        c: Array(payload[(a + b)...]))
+      if isGood { accepted += 1 }
     }
     XCTAssertGreaterThan(accepted, 0)
   }

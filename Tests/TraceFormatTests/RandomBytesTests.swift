@@ -25,7 +25,7 @@ final class RandomBytesTests: XCTestCase {
         try check(rest, format, directory, seed)
         try check(format.decoder.magic + rest, format, directory, seed)
       }
-      try check(BinaryDecoder.start + TraceHeader().binarySection + rest, .binary, directory, seed)
+      try check(BinaryDecoder.start() + TraceHeader().binarySection + rest, .binary, directory, seed)
       try check(Array("memlab-trace 1\n".utf8) + rest, .text, directory, seed)
       try check(RawTrace().bytes + rest, .raw, directory, seed)
     }

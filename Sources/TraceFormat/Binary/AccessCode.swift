@@ -1,6 +1,6 @@
 internal import Paging
 
-/// What one code of the binary form (0…247, see ``BinaryLayout``) says about an access, ready for the decoder's loop,
+/// What one code of a block (0…247, see ``BlockDecoder``) says about an access, ready for the decoder's loop,
 /// which does the same few loads and stores for each of them, without a branch.
 struct AccessCode {
   /// The second half of the `Operation`: kind in bits 0…7, flags, still 0, in 8…15, size in 16…31, payload 0.

@@ -1,4 +1,4 @@
-/// The addresses that the next one is told from, the same in the encoder and in the decoder: ``BinaryLayout``'s
+/// The addresses that a block's next one is told from: ``BlockDecoder``'s
 /// `follow`, `recent` and `fetched` in one array, so that the decoder reaches any of them with one load.
 struct AddressContext {
   static var followCount: Int { 1024 }

@@ -9,16 +9,17 @@ extension BinaryDecoder {
     guard number < end.operations else {
       throw TraceError(.usage, file: input.name, "has \(end.operations) operations, expected more than \(number)")
     }
-    let block = try findBlock(holding: number, end, in: input)
-    try input.seek(to: block.offset)
-    next = block.first
-    nextBlock = block.number
-    let section = try input.requireSection(expected: "a block")
-    guard section.tag == .block, section.first == next, number - next < UInt64(section.count) else {
-      throw input.badData("expected the block of operation \(number), found something else")
+    let found = try findUnit(holding: number, end, in: input)
+    try input.seek(to: found.offset)
+    next = found.first
+    nextUnit = found.number
+    let section = try input.requireSection(expected: "a \(unit)")
+    guard section.tag == unit, section.first == next, number - next < UInt64(section.count) else {
+      throw input.badData("expected the \(unit) of operation \(number), found something else")
     }
-    leaveOut = Int(number - next)
+    leaveOut = number - next
     isFinished = false
+    spans.abandon()
   }
 
   private func readEnd(of input: ByteInput, size: UInt64) throws(TraceError) -> BinaryEnd {
@@ -32,18 +33,18 @@ extension BinaryDecoder {
     return end
   }
 
-  /// The last block that begins with that operation or an earlier one.
-  private func findBlock(
+  /// The last block or span that begins with that operation or an earlier one.
+  private func findUnit(
     holding number: UInt64, _ end: BinaryEnd, in input: ByteInput
   ) throws(TraceError) -> (number: UInt64, offset: UInt64, first: UInt64) {
     try input.seek(to: end.indexOffset)
     var found: (number: UInt64, offset: UInt64, first: UInt64)?
     var indexed: UInt64 = 0
-    search: while indexed < end.blocks {
-      let section = try input.requireSection(expected: "the index from block \(indexed) on")
+    search: while indexed < end.units {
+      let section = try input.requireSection(expected: "the index from \(unit) \(indexed) on")
       guard section.tag == .index, section.first == indexed, section.count > 0,
         section.payloadLength == section.count * BinaryLayout.indexEntryLength
-      else { throw input.badData("expected the index from block \(indexed) on, found something else") }
+      else { throw input.badData("expected the index from \(unit) \(indexed) on, found something else") }
       let length = BinaryLayout.sectionHeaderLength + section.payloadLength
       let isLast = input.withBytes { bytes in
         var cursor = ByteCursor(from: BinaryLayout.sectionHeaderLength, to: length)
@@ -59,7 +60,7 @@ extension BinaryDecoder {
       indexed += UInt64(section.count)
       input.skip(length)
     }
-    guard let found else { throw input.badData("the index does not name the block of operation \(number)") }
+    guard let found else { throw input.badData("the index does not name the \(unit) of operation \(number)") }
     return found
   }
 }

@@ -2,24 +2,25 @@ internal import Paging
 
 /// Writes memlab's binary form (``BinaryLayout``).
 struct BinaryEncoder: TraceEncoder {
-  private var block = BlockEncoder()
-  /// Number of operations in the blocks written.
+  private var span = SpanEncoder()
+  /// Number of operations in the spans written.
   private var written: UInt64 = 0
   private var index: [(offset: UInt64, first: UInt64)] = []
 
   init(_ header: TraceHeader, to output: OutputFile) throws(TraceError) {
-    try output.write(BinaryDecoder.start + header.binarySection)
+    try output.write(BinaryDecoder.start() + header.binarySection)
   }
 
   mutating func append(_ batch: OperationBatch, to output: OutputFile) throws(TraceError) {
-    for number in 0..<batch.count {
-      block.append(any: batch.operations[number], in: batch)
-      if block.isFull { try writeBlock(to: output) }
+    var next = 0
+    while next < batch.count {
+      next = span.append(batch, from: next)
+      if span.isFull { try writeSpan(to: output) }
     }
   }
 
   mutating func finish(to output: OutputFile) throws(TraceError) {
-    if block.count > 0 { try writeBlock(to: output) }
+    try writeSpan(to: output)
     let indexOffset = output.position
     for start in stride(from: 0, to: index.count, by: BinaryLayout.indexLimit) {
       let part = index[start..<min(start + BinaryLayout.indexLimit, index.count)]
@@ -30,16 +31,15 @@ struct BinaryEncoder: TraceEncoder {
       }
       try output.write(BinarySection.bytes(.index, count: part.count, first: UInt64(start), a: payload))
     }
-    let end = BinaryEnd(operations: written, indexOffset: indexOffset, blocks: UInt64(index.count))
+    let end = BinaryEnd(operations: written, indexOffset: indexOffset, units: UInt64(index.count))
     try output.write(end.binarySection)
   }
 
-  private mutating func writeBlock(to output: OutputFile) throws(TraceError) {
-    index.append((output.position, written))
-    try output.write(
-      BinarySection.bytes(
-        .block, count: block.count, first: written, a: block.codes, b: block.details, c: block.deltas))
-    written += UInt64(block.count)
-    block.reset()
+  private mutating func writeSpan(to output: OutputFile) throws(TraceError) {
+    let position = output.position
+    guard let (bytes, count) = span.finish(first: written) else { return }
+    try output.write(bytes)
+    index.append((position, written))
+    written += UInt64(count)
   }
 }

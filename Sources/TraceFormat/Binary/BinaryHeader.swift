@@ -18,7 +18,7 @@ extension TraceHeader {
   init?(_ section: BinarySection, _ bytes: Span<UInt8>) {
     let start = BinaryLayout.sectionHeaderLength
     guard section.tag == .head, section.first == 0, section.lengths.b == 0, section.lengths.c == 0,
-      section.count <= BinaryLayout.noteCountLimit
+      section.lengths.d == 0, section.count <= BinaryLayout.noteCountLimit
     else { return nil }
     var cursor = ByteCursor(from: start, to: start + section.lengths.a)
     let guest = Int(cursor.byte(bytes))

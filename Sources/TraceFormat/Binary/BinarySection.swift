@@ -3,10 +3,10 @@ struct BinarySection: Equatable {
   var tag: BinaryLayout.Tag
   var count: Int
   var first: UInt64
-  /// Lengths in bytes of the payload's three parts.
-  var lengths: (a: Int, b: Int, c: Int)
+  /// Lengths in bytes of the payload's four parts.
+  var lengths: (a: Int, b: Int, c: Int, d: Int)
 
-  var payloadLength: Int { lengths.a + lengths.b + lengths.c }
+  var payloadLength: Int { lengths.a + lengths.b + lengths.c + lengths.d }
 
   static func == (left: BinarySection, right: BinarySection) -> Bool {
     left.tag == right.tag && left.count == right.count && left.first == right.first && left.lengths == right.lengths
@@ -14,16 +14,16 @@ struct BinarySection: Equatable {
 
   /// The whole section's bytes, checksum and payload included.
   static func bytes(
-    _ tag: BinaryLayout.Tag, count: Int, first: UInt64, a: [UInt8], b: [UInt8] = [], c: [UInt8] = []
+    _ tag: BinaryLayout.Tag, count: Int, first: UInt64, a: [UInt8], b: [UInt8] = [], c: [UInt8] = [],
+    d: [UInt8] = []
   ) -> [UInt8] {
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(BinaryLayout.sectionHeaderLength + a.count + b.count + c.count)
+    bytes.reserveCapacity(BinaryLayout.sectionHeaderLength + a.count + b.count + c.count + d.count)
     bytes.append(littleEndian: tag.rawValue)
     bytes.append(littleEndian: UInt32(count))
     bytes.append(littleEndian: first)
-    for part in [a, b, c] { bytes.append(littleEndian: UInt32(part.count)) }
-    bytes.append(littleEndian: UInt32(0))
-    for part in [a, b, c] { bytes += part }
+    for part in [a, b, c, d] { bytes.append(littleEndian: UInt32(part.count)) }
+    for part in [a, b, c, d] { bytes += part }
     var checksum: [UInt8] = []
     checksum.append(littleEndian: Checksum.of(bytes.span))
     return checksum + bytes
@@ -63,7 +63,8 @@ extension BinarySection {
     let a = cursor.number(UInt32.self, bytes)
     let b = cursor.number(UInt32.self, bytes)
     let c = cursor.number(UInt32.self, bytes)
-    guard let tag, cursor.number(UInt32.self, bytes) == 0 else { return nil }
-    self.init(tag: tag, count: Int(count), first: first, lengths: (Int(a), Int(b), Int(c)))
+    let d = cursor.number(UInt32.self, bytes)
+    guard let tag else { return nil }
+    self.init(tag: tag, count: Int(count), first: first, lengths: (Int(a), Int(b), Int(c), Int(d)))
   }
 }

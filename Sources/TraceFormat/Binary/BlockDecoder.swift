@@ -1,6 +1,27 @@
 internal import Paging
 
-/// Decodes blocks (``BinaryLayout``) into batches.
+/// Decodes the blocks of version 1 of the binary form into batches.
+///
+/// A section BLCK has 1…4096 operations; A are codes, B details, C deltas, and D is empty. Blocks are independent of each
+/// other. Decoding needs:
+///
+/// - `follow`: 1024 addresses; `context`: an index into it. `follow[context]` is the address that came last time after
+///   what came just now. Each access stores its address there; then a fetch sets `context` to the top 10 bits of
+///   address × 9e3779b97f4a7c15 modulo 2^64, a load or store adds 1 to it (modulo 1024).
+/// - six `recent` data addresses, the last fetch's address `fetched`, and the mode, user or supervisor.
+///
+/// All begin as 0 (supervisor mode). Codes, details and deltas are those of spans (``BinaryLayout``), but for
+///
+/// ```
+/// 0...167    load or store: 84 × (0 load, 1 store) + 21 × log2 size (0...3) + form; the address is
+///            form 0 to 2    follow[context] + a delta of 0, 1 or 2 bytes
+///            form 3 + 3 × r + l    recent[r] + a delta of 1, 2 or 4 bytes (l = 0, 1, 2); sets recent[r]
+/// 168...247  fetch: 168 + 4 × instructions (0...19) + form; sets `fetched`; the address is
+///            form 0         follow[context]
+///            form 1 to 3    `fetched` + a delta of 1, 2 or 4 bytes
+/// 249        as in spans, with r from 0 to 5
+/// 251        none
+/// ```
 ///
 /// The loop over the accesses has no branch but the one for rare codes, and checks no bounds: a delta section cannot be
 /// overrun by more than 4 bytes for each of at most 8192 codes, which the padding behind the input's window takes; that
@@ -28,7 +49,7 @@ struct BlockDecoder {
   ) -> Bool {
     let count = section.count
     guard section.payloadLength == payload.count, (1...OperationBatch.capacity).contains(count),
-      section.lengths.a >= count, section.lengths.a <= 2 * count
+      section.lengths.a >= count, section.lengths.a <= 2 * count, section.lengths.d == 0
     else { return false }
     context.reset()
     // SAFETY: the span does not outlive this call, and the caller's bytes do.
@@ -88,12 +109,15 @@ struct BlockDecoder {
       progress.mode ^= 1
       return true
     case AccessCode.farAccess:
-      guard var access = details.farAccess(bytes) else { return false }
+      guard var access = details.farAccess(bytes, recentCount: AddressContext.recentCount) else { return false }
       access.operation.flags = Operation.Flags(rawValue: progress.mode)
       batch.append(access.operation)
-      context.note(access.operation.address, isFetch: access.operation.kind == .fetch, slot: access.slot)
+      let isFetch = access.operation.kind == .fetch
+      let slot = isFetch ? AddressContext.fetched : AddressContext.recent + access.slot
+      context.note(access.operation.address, isFetch: isFetch, slot: slot)
     case AccessCode.other:
-      guard details.operation(bytes, into: &batch) else { return false }
+      guard let operation = details.operation(bytes, payloadIn: &batch) else { return false }
+      batch.append(operation)
     default: return false
     }
     progress.operations += 1

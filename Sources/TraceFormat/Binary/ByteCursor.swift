@@ -32,6 +32,8 @@ struct ByteCursor {
   }
 
   mutating func varint(_ bytes: Span<UInt8>) -> UInt64 {
+    // Most have one byte.
+    if offset < end, bytes[offset] < 0x80 { return UInt64(byte(bytes)) }
     var result: UInt64 = 0
     for shift in stride(from: UInt64(0), through: 63, by: 7) {
       let next = byte(bytes)

@@ -1,4 +1,4 @@
-/// What the addresses and payload words in a block's details are told from: those of the operation before.
+/// What the addresses and payload words in details are told from: those of the operation before.
 struct DetailContext {
   var address: UInt64 = 0
   /// The first three payload words.

@@ -1,6 +1,6 @@
 internal import Paging
 
-/// Decodes a block's details: the operations that have no code of their own.
+/// Decodes a span's or block's details: the operations that have no code of their own.
 struct DetailDecoder {
   private var cursor: ByteCursor
   private var context = DetailContext()
@@ -10,25 +10,24 @@ struct DetailDecoder {
   /// All details were taken, and none was bad.
   var isFinished: Bool { cursor.isGood && cursor.isAtEnd }
 
-  /// A far access without its mode, and the index of the address that it sets; nil if there is none.
-  mutating func farAccess(_ bytes: Span<UInt8>) -> (operation: Operation, slot: Int)? {
+  /// A far access without its mode, and which of the `recent` data addresses it sets, if it is a load or store; nil if
+  /// there is none.
+  mutating func farAccess(_ bytes: Span<UInt8>, recentCount: Int) -> (operation: Operation, slot: Int)? {
     let head = cursor.byte(bytes)
     let size = cursor.varint(bytes)
     let address = cursor.signedVarint(bytes)
     let slot = Int(head >> 2)
-    guard cursor.isGood, slot < AddressContext.recentCount, let size = UInt16(exactly: size),
+    guard cursor.isGood, slot < recentCount, let size = UInt16(exactly: size),
       let kind = Operation.Kind(rawValue: head & 3), kind.rawValue <= Operation.Kind.fetch.rawValue
     else { return nil }
-    return (
-      Operation(kind, address, size: size), kind == .fetch ? AddressContext.fetched : AddressContext.recent + slot
-    )
+    return (Operation(kind, address, size: size), slot)
   }
 
-  /// Appends an operation of any other kind to the batch; false if there is none.
-  mutating func operation(_ bytes: Span<UInt8>, into batch: inout OperationBatch) -> Bool {
+  /// An operation of any other kind, its payload now in the batch; nil if there is none.
+  mutating func operation(_ bytes: Span<UInt8>, payloadIn batch: inout OperationBatch) -> Operation? {
     let head = cursor.byte(bytes)
     guard head < 0x80, let kind = Operation.Kind(rawValue: head & 0x1f), kind.rawValue > Operation.Kind.fetch.rawValue
-    else { return false }
+    else { return nil }
     var operation = Operation(kind, flags: Operation.Flags(rawValue: head >> 5))
     let layout = OperationLayout(operation)
     if layout.hasAddress {
@@ -36,7 +35,7 @@ struct DetailDecoder {
       operation.address = context.address
     }
     if layout.hasSize {
-      guard let size = UInt16(exactly: cursor.varint(bytes)) else { return false }
+      guard let size = UInt16(exactly: cursor.varint(bytes)) else { return nil }
       operation.size = size
     } else if kind == .tableStore {
       operation.size = 8
@@ -47,14 +46,13 @@ struct DetailDecoder {
     case .table: takeTable(bytes, &batch)
     case .string:
       let string = cursor.string(bytes, limit: BinaryLayout.stringLimit)
-      guard CanonicalText.isHypercall(string) else { return false }
+      guard CanonicalText.isHypercall(string) else { return nil }
       operation.payload = UInt32(batch.strings.count)
       batch.strings.append(string)
     }
     if layout.payload == .words || layout.payload == .table { operation.payload = UInt32(wordStart) }
-    guard cursor.isGood, OperationSyntax.of(kind).accepts(operation, in: batch) else { return false }
-    batch.append(operation)
-    return true
+    guard cursor.isGood, OperationSyntax.of(kind).accepts(operation, in: batch) else { return nil }
+    return operation
   }
 
   /// Where the payload words that were taken last begin.

@@ -39,8 +39,9 @@ public struct TraceWriter: ~Copyable {
   ///
   /// - Throws: `inputOutput` if writing fails, `badData` if an operation is none that a trace can hold.
   public mutating func append(_ batch: OperationBatch) throws(TraceError) {
+    let operations = batch.operations.span
     for number in 0..<batch.count {
-      let operation = batch.operations[number]
+      let operation = operations[number]
       guard Self.canHold(operation, in: batch) else {
         throw TraceError(
           .badData, file: output.name, "operation \(count + UInt64(number)) cannot be written: \(operation)")

@@ -1,7 +1,7 @@
 internal import Paging
 
-extension BlockEncoder {
-  /// Codes an operation with its payload in `batch`. The block must not be full, and the operation must be valid.
+extension LiteralEncoder {
+  /// Codes an operation with its payload in `batch`. The operation must be valid.
   mutating func append(any operation: Operation, in batch: OperationBatch) {
     if operation.isAccess {
       append(access: operation)
@@ -32,7 +32,6 @@ extension BlockEncoder {
     for (index, word) in words.enumerated() {
       details.append(signedVarint: detailContext.difference(word, at: index))
     }
-    wordCount += words.count
   }
 
   private mutating func append(table words: ArraySlice<UInt64>) {
@@ -42,6 +41,5 @@ extension BlockEncoder {
       details.append(signedVarint: word &- previous)
       previous = word
     }
-    wordCount += words.count
   }
 }
