@@ -67,6 +67,11 @@ public final class Simulation {
     try processor.cold.explain(address, access)
   }
 
+  /// Grows with everything but TLB hits and walks that find their way: faults, exits, entries dropped.
+  var disturbances: UInt64 { processor.cold.disturbances }
+  /// Size of the guest's page that a walk found last.
+  var latestSize: PageSize { processor.cold.latestSize }
+
   /// The misses of TLBs of every size; nil if the configuration does not measure them.
   public var reuse: ReuseCurves? { processor.cold.reuse() }
 
@@ -128,6 +133,8 @@ private protocol ColdProcessor: AnyObject {
   var checks: Bool { get }
   var counters: Counters { get }
   var divergences: [Divergence] { get }
+  var disturbances: UInt64 { get }
+  var latestSize: PageSize { get }
   func checkInvariants()
   func finish() throws(ReplayError)
   func takeEvents() -> [Event]
@@ -145,6 +152,14 @@ private final class ProcessorBox<MMU: Backend & ~Copyable>: ColdProcessor {
   var checks: Bool { processor.oracle != nil }
   var counters: Counters { processor.machine.counters }
   var divergences: [Divergence] { processor.machine.log.divergences }
+  var latestSize: PageSize { processor.cpus.running.latestSize }
+
+  var disturbances: UInt64 {
+    let faults = processor.machine.counters.trueFaults + processor.machine.counters.hiddenFaults
+    let others = processor.machine.counters.exits + processor.machine.counters.generalProtections
+    return faults + others + processor.cpus.running.drops
+  }
+
   func checkInvariants() { processor.checkInvariants() }
 
   func finish() throws(ReplayError) {

@@ -162,6 +162,7 @@ extension InspectionReport {
     case .remap: "remap"
     case .content: "content"
     case .dma: "dma"
+    case .folded: "folded"
     }
   }
 }

@@ -86,6 +86,9 @@ struct OperationSyntax {
       fields: [
         .address, .count("a length in bytes"), .word("the new address"), .count("the new length in bytes"),
       ]),
+    .init(
+      kind: .folded, name: "folded",
+      fields: [.count("a number of loads"), .count("a number of stores"), .count("a number of fetches")]),
   ]
 }
 

@@ -42,11 +42,28 @@ extension Processor where MMU: ~Copyable {
     case .vm: try runVM(operation.address)
     case .ram: try setRAM(operation.address)
     case .hypercall: try hypercall(batch.strings[payload])
+    case .folded: try countFolded(batch.payload(of: operation))
     case .balloon, .content, .dma: throw unsupported("'\(operation.kind)'")
     case .switchProcess, .fork, .exec, .exit, .map, .unmap, .protect, .discard, .remap:
       guard machine.guest == .process else { throw error("'\(operation.kind)', which is for process traces") }
       try carryOutProcess(operation, batch)
     }
+  }
+
+  /// Accesses that ``Stripper`` has left out: the first level of the TLB answered each, and nothing changed.
+  private mutating func countFolded(_ counts: ArraySlice<UInt64>) throws(ReplayError) {
+    let limit: UInt64 = 1 << 48
+    guard counts.allSatisfy({ $0 <= limit }), let loads = counts.first, let fetches = counts.last else {
+      throw error("more than 2^48 accesses folded")
+    }
+    let accesses = counts.reduce(0, +)
+    machine.counters.loads += loads
+    machine.counters.stores += accesses - loads - fetches
+    machine.counters.fetches += fetches
+    machine.counters.translations += accesses
+    machine.counters.tlbL1Hits += accesses
+    // Less this operation, which the whole trace does not have.
+    machine.counters.operations &+= accesses &- 1
   }
 
   /// A mark begins the memory traces or ends them, if the settings say so.

@@ -13,6 +13,7 @@ extension VirtualCPU {
   }
 
   @inline(__always) mutating func removeEntries(where condition: (TLBEntry) -> Bool) {
+    drops += 1
     fetches.removeAll(where: condition)
     data.removeAll(where: condition)
     second.removeAll(where: condition)
@@ -41,6 +42,7 @@ extension VirtualCPU {
   }
 
   private mutating func removeWhole(_ page: VPN, pcid: UInt64, where condition: (TLBEntry) -> Bool) {
+    drops += 1
     for table in nestedTables {
       let context = TranslationOwner(vpid: owner.vpid, nestedTable: table).raw | pcid
       fetches.removeWhole(page, context: context, where: condition)
@@ -72,6 +74,7 @@ extension VirtualCPU {
   /// INVPCID type 2, a change of CR4.PGE, CR4.PCIDE or CR0.PG: everything of the VPID. A hypervisor that tags nothing:
   /// everything.
   mutating func flushAll() {
+    drops += 1
     if owner == TranslationOwner() {
       fetches.removeAll()
       data.removeAll()
@@ -89,6 +92,7 @@ extension VirtualCPU {
 
   /// What a page fault drops: the page's entries, and the paging-structure entries that its walk used.
   mutating func dropAfterFault(_ address: VirtualAddress, _ access: Access? = nil) {
+    drops += 1
     let page = address.page.raw
     fetches.remove(page, context: context)
     data.remove(page, context: context)
@@ -101,6 +105,7 @@ extension VirtualCPU {
 
   /// Takes the controls that the hardware obeys from now on; cached rights are judged anew.
   mutating func setHardwareControls(_ controls: PagingControls) {
+    drops += 1
     hardwareControls = controls
     for raw in 0..<8 { allowedByRights[raw] = Rights(raw: UInt8(raw)).allowed(under: controls) }
     fetches.refresh(under: controls)

@@ -42,6 +42,10 @@ struct VirtualCPU: ~Copyable {
   /// The page last translated by a fetch [1] or for data [0]: its entry is the latest of its set, so that another access
   /// to it that is allowed changes nothing but a count.
   var lastPages: InlineArray<2, LastPage> = [.none, .none]
+  /// Grows whenever entries may have been dropped.
+  var drops: UInt64 = 0
+  /// Size of the guest's page that a walk found last.
+  private(set) var latestSize = PageSize.small
   /// What TLBs of all sizes would hold, if that is measured; the TLB is then a filter before it.
   var reuse: ReuseStacks?
   /// ``MachineState/flushClock`` when this CPU was last flushed for all others' sake.
@@ -89,6 +93,7 @@ struct VirtualCPU: ~Copyable {
 
   /// Enters a completed walk in the TLBs. `isNew`: neither level had an entry for the page.
   mutating func fill(_ page: VPN, _ translation: Translation, for access: Access, isNew: Bool) {
+    latestSize = translation.guestSize
     var data = TLBData.make(translation, allowed: allowedByRights[Int(translation.rights.raw & 7)])
     if let allowed = reuse?.fill(page.raw, data, context: context, access) { data = allowed }
     second.fill(page.raw, data: data, context: context, isNew: isNew)
