@@ -47,8 +47,8 @@
 /// 250        another operation, from B
 /// ```
 ///
-/// Deltas are signed and lie in C in the order of the codes. Another operation is, in B: u8 kind (as in
-/// ``Operation/Kind``) + 32 × user + 64 × hasPayload, then, as far as its kind has them (``OperationLayout``): address
+/// Deltas are signed and lie in C in the order of the codes. Another operation is, in B: u8 kind modulo 32 (as in
+/// ``Operation/Kind``, from 0) + 32 × user + 64 × hasPayload + 128 × (kind ≥ 32), then, as far as its kind has them (``OperationLayout``): address
 /// (signed varint: the difference to the one before in the block's B), size (varint), payload words (each a signed
 /// varint: the difference to the previous operation's first or second word; a table's: 8 words of bit map as varints,
 /// then the entries, each the difference to the one before), string.

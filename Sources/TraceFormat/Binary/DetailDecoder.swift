@@ -27,9 +27,9 @@ struct DetailDecoder {
   /// Appends an operation of any other kind to the batch; false if there is none.
   mutating func operation(_ bytes: Span<UInt8>, into batch: inout OperationBatch) -> Bool {
     let head = cursor.byte(bytes)
-    guard head < 0x80, let kind = Operation.Kind(rawValue: head & 0x1f), kind.rawValue > Operation.Kind.fetch.rawValue
-    else { return false }
-    var operation = Operation(kind, flags: Operation.Flags(rawValue: head >> 5))
+    let number = head & 0x1f | (head & 0x80) >> 2
+    guard let kind = Operation.Kind(rawValue: number), number > Operation.Kind.fetch.rawValue else { return false }
+    var operation = Operation(kind, flags: Operation.Flags(rawValue: head >> 5 & 3))
     let layout = OperationLayout(operation)
     if layout.hasAddress {
       context.address = context.address &+ cursor.signedVarint(bytes)
