@@ -52,6 +52,7 @@ struct MachineState: ~Copyable {
   var contents: FrameContents?
   /// Each CPU measures the reuse of its translations.
   let measuresReuse: Bool
+  let logsDrops: Bool
   /// The steps of walks, if somebody asks for them.
   var notes: WalkNotes?
   /// Number of the operation that is carried out.
@@ -69,6 +70,7 @@ struct MachineState: ~Copyable {
     settings = configuration.settings
     mode = configuration.mode
     measuresReuse = configuration.measuresReuse
+    logsDrops = configuration.logsDrops
     guest = configuration.guest
     let technique = settings.monitor.technique.effective(in: configuration.mode)
     tolls = Tolls(technique, description.costs)

@@ -18,6 +18,8 @@ public struct Configuration: Sendable {
   public var checks = false
   /// Measure ``Simulation/reuse``; see ``reuse(on:_:guest:)``.
   var measuresReuse = false
+  /// Keep what is dropped from the TLBs, for ``Simulation/takeEffects()``.
+  var logsDrops = false
 
   public init(mode: Mode, machine: MachineDescription, guest: TraceHeader.Guest) {
     self.mode = mode
@@ -107,6 +109,9 @@ public final class Simulation {
     try onMachine { () throws(ReplayError) in try processor.cold.explain(address, access) }
   }
 
+  /// What the operations since the last call have done beside TLB hits and walks that find their way.
+  func takeEffects() -> ReplayEffects { processor.cold.takeEffects() }
+
   /// The misses of TLBs of every size; nil if the configuration does not measure them.
   public var reuse: ReuseCurves? { processor.cold.reuse() }
 
@@ -176,6 +181,7 @@ protocol ColdProcessor: AnyObject {
   var checks: Bool { get }
   var counters: Counters { get }
   var divergences: [Divergence] { get }
+  func takeEffects() -> ReplayEffects
   func checkInvariants()
   func finish() throws(ReplayError)
   func takeEvents() -> [Event]

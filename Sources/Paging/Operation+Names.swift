@@ -34,6 +34,7 @@ extension Operation.Kind {
     case .content: "content"
     case .dma: "dma"
     case .remap: "remap"
+    case .folded: "folded"
     }
   }
 }

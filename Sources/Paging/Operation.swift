@@ -29,6 +29,7 @@
 /// | content | physical | | words: tag |
 /// | dma | physical | 0 read, 1 write | words: length in bytes |
 /// | remap | virtual | | words: length in bytes, new virtual address, new length |
+/// | folded | | | words: loads, stores, fetches |
 public struct Operation: Hashable, Sendable {
   public enum Kind: UInt8, CaseIterable, Sendable {
     case load, store, fetch
@@ -42,6 +43,8 @@ public struct Operation: Hashable, Sendable {
     case map, unmap, protect, discard
     case content, dma
     case remap
+    /// Accesses that were left out of the trace, since the first level of any TLB that it is for answers them.
+    case folded
   }
 
   public struct Flags: OptionSet, Hashable, Sendable {

@@ -62,7 +62,7 @@ public struct OperationBatch: Sendable {
     case .table: return 8 + tableEntryCount(of: operation)
     case .invpcid, .fork, .unmap, .protect, .discard, .content, .dma: return 1
     case .map: return operation.hasPayload ? 3 : 1
-    case .remap: return 3
+    case .remap, .folded: return 3
     default: return 0
     }
   }

@@ -19,6 +19,7 @@ struct OperationLayout {
     case .interrupt: self.init(false, true, operation.hasPayload ? .words : .none)
     case .hypercall: self.init(false, false, .string)
     case .mark: self.init(false, false)
+    case .folded: self.init(false, false, .words)
     case .loadCR3, .loadCR0, .loadCR4, .loadEFER, .invlpg, .readBack, .cpu, .vm, .ram, .balloon, .switchProcess, .exec,
       .exit:
       self.init(true, false)

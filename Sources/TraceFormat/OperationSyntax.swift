@@ -91,6 +91,9 @@ struct OperationSyntax {
       fields: [
         .address, .count("a length in bytes"), .word("the new address"), .count("the new length in bytes"),
       ]),
+    .init(
+      kind: .folded,
+      fields: [.count("a number of loads"), .count("a number of stores"), .count("a number of fetches")]),
   ]
 }
 

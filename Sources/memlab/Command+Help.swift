@@ -11,6 +11,7 @@ extension Command {
       memlab merge FILE…      put the parts of a sweep together
       memlab report FILE…     make a page of the CSV files of replays, sweeps and series
       memlab reuse TRACE…     the TLB misses of every size of TLB, in one pass
+      memlab strip TRACE -o F write the trace without the accesses that a sweep's machines do not notice
       memlab walk TRACE ADDR  show every step of one address's translation at one place of a trace
       memlab inspect TRACE…   show what a trace holds
       memlab explain NAME     say what a counter, cause, key, mode or figure of a machine means
@@ -73,6 +74,7 @@ extension Command {
     case .merge: Self.mergeHelp
     case .report: Self.reportHelp
     case .reuse: Self.reuseHelp
+    case .strip: Self.stripHelp
     case .walk: Self.walkHelp
     case .inspect:
       """

@@ -96,6 +96,24 @@ extension Command {
 
     """
 
+  static let stripHelp = """
+    memlab strip TRACE -o FILE [--machine NAME]… [OPTION…]
+
+    Writes a trace without the accesses that hit in the first TLB level of every machine named, under every mode named,
+    and change nothing; `folded LOADS STORES FETCHES` says how many they were. Replays of it count exactly what those of
+    the whole trace do, and are faster: for sweeps. Also on machines whose first-level arrays have a multiple of the sets.
+
+      -o FILE               the trace to write; - is standard output
+      --machine NAME|FILE   a machine of the sweep; may be given several times. Default: skylake
+      --mode M[,M…]|all     the modes of the sweep. Default: all
+      --set KEY=VALUE       settings of the sweep that change what a hypervisor or the machine does
+      --to NAME             the form of FILE, binary or text; otherwise its extension decides
+      --format NAME         the trace's format (`memlab help convert`) rather than what its first bytes say
+
+    Operations have other numbers in it, for --events, --series, --limit and walk --at.
+
+    """
+
   static let reportHelp = """
     memlab report FILE.csv… -o FILE.html
 

@@ -2,7 +2,8 @@ import Glibc
 
 /// The commands of memlab: name, help and what they do.
 enum Command: String, CaseIterable {
-  case replay, host, compare, sweep, merge, report, reuse, walk, inspect, explain, convert, record, generate, reproduce
+  case replay, host, compare, sweep, merge, report, reuse, strip, walk, inspect, explain, convert, record, generate
+  case reproduce
   case modes, machines, workloads, help
 
   /// Carries out a command line and returns the exit status.
@@ -42,6 +43,7 @@ enum Command: String, CaseIterable {
     case .merge: return try MergeCommand(words).run()
     case .report: return try ReportCommand(words).run()
     case .reuse: return try ReuseCommand(words).run()
+    case .strip: return try StripCommand(words).run()
     case .walk: return try WalkCommand(words).run()
     case .inspect: return try InspectCommand(words).run()
     case .explain: return try ExplainCommand(words).run()

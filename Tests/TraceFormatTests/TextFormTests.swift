@@ -47,6 +47,7 @@ final class TextFormTests: XCTestCase {
         .init(Operation(.map, 0x1000, size: 4 | 8, flags: .hasPayload), [4096, 3, 8192])
       ),
       ("remap 1000 4096 7000 8192", .init(Operation(.remap, 0x1000), [4096, 0x7000, 8192])),
+      ("folded 12 0 3", .init(Operation(.folded), [12, 0, 3])),
       ("protect 1000 4096 -", .init(Operation(.protect, 0x1000), [4096])),
       ("content 1000 ab", .init(Operation(.content, 0x1000), [0xab])),
       ("dma write 1000 512", .init(Operation(.dma, 0x1000, size: 1), [512])),

@@ -46,6 +46,7 @@ extension Processor where MMU: ~Copyable {
     case .vm: try runVM(operation.address)
     case .ram: try setRAM(operation.address)
     case .hypercall: try hypercall(batch.strings[payload])
+    case .folded: try countFolded(batch.payload(of: operation))
     case .dma: try transfer(operation, length: batch.words[payload])
     case .content: try setContents(PhysicalAddress(operation.address), batch.words[payload])
     case .balloon where MMU.hasHypervisor && !MMU.takesHypercalls:
@@ -54,6 +55,22 @@ extension Processor where MMU: ~Copyable {
       guard machine.guest == .process else { throw error("'\(operation.kind.name)', which is for process traces") }
       try carryOutProcess(operation, batch)
     }
+  }
+
+  /// Accesses that ``Stripper`` has left out: the first level of the TLB answered each, and nothing changed.
+  private mutating func countFolded(_ counts: ArraySlice<UInt64>) throws(ReplayError) {
+    let limit: UInt64 = 1 << 48
+    guard counts.allSatisfy({ $0 <= limit }), let loads = counts.first, let fetches = counts.last else {
+      throw error("more than 2^48 accesses folded")
+    }
+    let accesses = counts.reduce(0, +)
+    machine.counters.loads += loads
+    machine.counters.stores += accesses - loads - fetches
+    machine.counters.fetches += fetches
+    machine.counters.translations += accesses
+    machine.counters.tlbL1Hits += accesses
+    // Less this operation, which the whole trace does not have.
+    machine.counters.operations &+= accesses &- 1
   }
 
   /// A mark begins the memory traces or ends them, if the settings say so.

@@ -88,7 +88,8 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
         if MMU.storesByHypercall { try settleUnlessTable(batch, at: index + 1) }
       }
     }
-    machine.counters.operations += UInt64(range.count)
+    // Wrapping: a `folded` of nothing counts for -1 until here.
+    machine.counters.operations &+= UInt64(range.count)
   }
 
   private mutating func foldAccesses(_ runHits: UInt64) {

@@ -12,7 +12,10 @@ extension VirtualCPU {
     isOwn(context) && context & TLBEntry.pcidMask == pcid
   }
 
-  @inline(__always) mutating func removeEntries(where condition: (TLBEntry) -> Bool) {
+  /// `page`: the page of which alone entries go, with all that is in the same 2 MiB; nil: there may be others.
+  @inline(__always)
+  mutating func removeEntries(of page: VPN? = nil, where condition: (TLBEntry) -> Bool) {
+    dropLog?.note(page)
     fetches.removeAll(where: condition)
     data.removeAll(where: condition)
     second.removeAll(where: condition)
@@ -46,6 +49,7 @@ extension VirtualCPU {
   }
 
   private mutating func removeWhole(_ page: VPN, pcid: UInt64, where condition: (TLBEntry) -> Bool) {
+    dropLog?.note(page)
     for table in nestedTables {
       let context = TranslationOwner(vpid: owner.vpid, nestedTable: table).raw | pcid
       fetches.removeWhole(page, context: context, where: condition)
@@ -77,6 +81,7 @@ extension VirtualCPU {
   /// INVPCID type 2, a change of CR4.PGE, CR4.PCIDE or CR0.PG: everything of the VPID. A hypervisor that tags nothing:
   /// everything.
   mutating func flushAll() {
+    dropLog?.note(nil)
     if owner == TranslationOwner() {
       fetches.removeAll()
       data.removeAll()
@@ -94,6 +99,7 @@ extension VirtualCPU {
 
   /// What a page fault drops: the page's entries, and the paging-structure entries that its walk used.
   mutating func dropAfterFault(_ address: VirtualAddress, _ access: Access? = nil) {
+    dropLog?.note(address.page)
     let page = address.page.raw
     fetches.remove(page, context: context)
     data.remove(page, context: context)
@@ -106,6 +112,7 @@ extension VirtualCPU {
 
   /// Takes the controls that the hardware obeys from now on; cached rights are judged anew.
   mutating func setHardwareControls(_ controls: PagingControls) {
+    dropLog?.note(nil)
     hardwareControls = controls
     chooseWalker()
     for raw in 0..<8 { allowedByRights[raw] = Rights(raw: UInt8(raw)).allowed(under: controls) }

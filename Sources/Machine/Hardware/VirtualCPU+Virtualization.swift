@@ -106,7 +106,8 @@ extension VirtualCPU {
   private mutating func remove(_ address: VirtualAddress, vpid: UInt64) {
     let isNarrow = guestControls.hasNarrowEntries
     let other = VPN(address.page.raw ^ PageSize.large.pages)
-    removeEntries { entry in
+    if isNarrow { dropLog?.note(other) }
+    removeEntries(of: address.page) { entry in
       guard TranslationOwner(context: entry.context).vpid == vpid else { return false }
       let isOtherHalf = isNarrow && TLBData.guestSize(entry.data) > .small && entry.covers(other)
       return entry.covers(address.page) || isOtherHalf

@@ -51,6 +51,10 @@ struct VirtualCPU: ~Copyable {
   /// The accesses (``Access/bit``s) of the mode that the guest is in, kernel or user, where each has a base table of its
   /// own; else all.
   var modeAccesses = GuestMode.any
+  /// What was dropped from the TLBs, for whoever wants to know.
+  var dropLog: DropLog?
+  /// Size of the guest's page that a walk found last.
+  private(set) var latestSize = PageSize.small
   /// What TLBs of all sizes would hold, if that is measured; the TLB is then a filter before it.
   var reuse: ReuseStacks?
   /// ``MachineState/flushClock`` when this CPU was last flushed for all others' sake.
@@ -77,6 +81,7 @@ struct VirtualCPU: ~Copyable {
       : NestedCaches(tlb: [], structures: [:])
     guestControls = machine.controls(for: registers)
     hardwareControls = guestControls
+    dropLog = machine.logsDrops ? DropLog() : nil
     reuse = machine.measuresReuse ? ReuseStacks() : nil
     flushClock = machine.flushClock
     setHardwareControls(guestControls)
@@ -88,6 +93,7 @@ struct VirtualCPU: ~Copyable {
     if !nestedTables.contains(owner.nestedTable) { nestedTables.append(owner.nestedTable) }
     context = owner.raw | context & TLBEntry.pcidMask
     nested.table = owner.nestedTable
+    dropLog?.note(nil)
     forgetLastPages()
   }
 
@@ -98,6 +104,7 @@ struct VirtualCPU: ~Copyable {
 
   /// Enters a completed walk in the TLBs. `isNew`: neither level had an entry for the page.
   mutating func fill(_ page: VPN, _ translation: Translation, for access: Access, isNew: Bool) {
+    latestSize = translation.guestSize
     var data = TLBData.make(translation, allowed: allowedByRights[Int(translation.rights.raw & 7)])
     if let allowed = reuse?.fill(page.raw, data, context: context, access) { data = allowed }
     second.fill(page.raw, data: data, context: context, isNew: isNew)

@@ -26,9 +26,9 @@ struct DetailDecoder {
   /// An operation of any other kind, its payload now in the batch; nil if there is none.
   mutating func operation(_ bytes: Span<UInt8>, payloadIn batch: inout OperationBatch) -> Operation? {
     let head = cursor.byte(bytes)
-    guard head < 0x80, let kind = Operation.Kind(rawValue: head & 0x1f), kind.rawValue > Operation.Kind.fetch.rawValue
-    else { return nil }
-    var operation = Operation(kind, flags: Operation.Flags(rawValue: head >> 5))
+    let number = head & 0x1f | (head & 0x80) >> 2
+    guard let kind = Operation.Kind(rawValue: number), number > Operation.Kind.fetch.rawValue else { return nil }
+    var operation = Operation(kind, flags: Operation.Flags(rawValue: head >> 5 & 3))
     let layout = OperationLayout(operation)
     if layout.hasAddress {
       context.address = context.address &+ cursor.signedVarint(bytes)

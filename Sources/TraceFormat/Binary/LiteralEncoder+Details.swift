@@ -13,8 +13,9 @@ extension LiteralEncoder {
   private mutating func append(other operation: Operation, in batch: OperationBatch) {
     appendOther()
     let layout = OperationLayout(operation)
+    let kind = operation.kind.rawValue
     details.append(
-      operation.kind.rawValue | (operation.isUser ? 0x20 : 0) | (operation.hasPayload ? 0x40 : 0))
+      kind & 0x1f | (operation.isUser ? 0x20 : 0) | (operation.hasPayload ? 0x40 : 0) | (kind & 0x20) << 2)
     if layout.hasAddress {
       details.append(signedVarint: operation.address &- detailContext.address)
       detailContext.address = operation.address

@@ -86,6 +86,7 @@ extension SplitMix64 {
         : FlatOperation(
           Operation(kind, address, size: UInt16(next() % 32), flags: .hasPayload), [number(), number(), number()])
     case .remap: FlatOperation(Operation(kind, address), [number(), next(), number()])
+    case .folded: FlatOperation(Operation(kind), [number(), next(), number()])
     case .dma: FlatOperation(Operation(kind, address, size: UInt16(next() % 2)), [number()])
     case .fork, .unmap, .discard, .content: FlatOperation(Operation(kind, address), [number()])
     default: FlatOperation(Operation(kind, address))

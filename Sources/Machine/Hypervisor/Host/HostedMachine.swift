@@ -135,6 +135,7 @@ extension ProcessorBox where MMU: ~Copyable {
 extension VirtualCPU {
   /// Another machine has used the processor, and left nothing of this one's in its caches.
   fileprivate mutating func forgetAll() {
+    dropLog?.note(nil)
     fetches.removeAll()
     data.removeAll()
     second.removeAll()
