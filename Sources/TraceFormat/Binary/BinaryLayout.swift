@@ -46,9 +46,9 @@
 ///
 /// Deltas are signed and lie in C in the order of the codes. Another operation is, in B: u8 kind (as in
 /// ``Operation/Kind``, modulo 32) + 32 × user + 64 × hasPayload + 128 × (kind ≥ 32), then, as far as its kind has them
-/// (``OperationLayout``): address (signed varint: the difference to the one before in the span's B), size (varint), payload words (each a signed
-/// varint: the difference to the previous operation's first, second or last word; a table's: 8 words of bit map as
-/// varints, then the entries, each the difference to the one before), string.
+/// (``OperationLayout``): address (signed varint: the difference to the one before in the span's B), size (varint),
+/// payload words (each a signed varint: the difference to the previous operation's first, second or last word; a table's:
+/// 8 words of bit map as varints, then the entries, each the difference to the one before), string.
 ///
 /// A **copy** says that accesses are like those some way back, but for some of the addresses: code that runs again. It is
 /// u16 distance in operations (1…28672), then pieces, and each of them
