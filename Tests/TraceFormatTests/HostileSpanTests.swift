@@ -9,17 +9,26 @@ final class HostileSpanTests: XCTestCase {
 
   /// Reads a trace of one span; nil if it was refused.
   private func read(_ directory: TestDirectory, count: Int, _ parts: Parts) throws -> Trace? {
-    let start = BinaryDecoder.start() + TraceHeader().binarySection
-    let span = BinarySection.bytes(.span, count: count, first: 0, a: parts.a, b: parts.b, c: parts.c, d: parts.d)
+    try read(directory, count: count, [parts])
+  }
+
+  /// The same, of several spans of `count` operations each.
+  private func read(_ directory: TestDirectory, count: Int, _ spans: [Parts]) throws -> Trace? {
+    var bytes = BinaryDecoder.start() + TraceHeader().binarySection
     var index: [UInt8] = []
-    index.append(littleEndian: UInt64(start.count))
-    index.append(littleEndian: UInt64(0))
-    let end = BinaryEnd(operations: UInt64(count), indexOffset: UInt64(start.count + span.count), units: 1)
-    let bytes = start + span + BinarySection.bytes(.index, count: 1, first: 0, a: index) + end.binarySection
+    for (number, parts) in spans.enumerated() {
+      let first = UInt64(number * count)
+      index.append(littleEndian: UInt64(bytes.count))
+      index.append(littleEndian: first)
+      bytes += BinarySection.bytes(.span, count: count, first: first, a: parts.a, b: parts.b, c: parts.c, d: parts.d)
+    }
+    let operations = spans.count * count
+    let end = BinaryEnd(operations: UInt64(operations), indexOffset: UInt64(bytes.count), units: UInt64(spans.count))
+    bytes += BinarySection.bytes(.index, count: spans.count, first: 0, a: index) + end.binarySection
     let path = try directory.write(bytes)
     do throws(TraceError) {
       let trace = try Trace(path: path)
-      XCTAssertEqual(trace.operations.count, count)
+      XCTAssertEqual(trace.operations.count, operations)
       return trace
     } catch {
       XCTAssertEqual(error.category, .badData)
@@ -46,6 +55,17 @@ final class HostileSpanTests: XCTestCase {
     XCTAssertEqual(trace.operations.map(\.operation.address), [5, 12, 19, 19, 26])
   }
 
+  /// Nothing of a span is left for the next: addresses, mode, difference, operations to copy.
+  func testSpansAreIndependent() throws {
+    let directory = try TestDirectory()
+    let first: Parts = ([248, 0, 251], [], [5], [1, 0, 4 | 1, 7, 1])
+    let second: Parts = ([0, 251], [], [5], [1, 0, 4, 1])
+    let trace = try XCTUnwrap(read(directory, count: 2, [first, second]))
+    XCTAssertEqual(trace.operations.map(\.operation.address), [5, 12, 5, 5])
+    XCTAssertEqual(trace.operations.map(\.operation.isUser), [true, true, false, false])
+    XCTAssertNil(try read(directory, count: 2, [second, ([251], [], [], copy(2, distance: 1))]))
+  }
+
   func testLengthsThatDoNotFit() throws {
     let directory = try TestDirectory()
     let bad: [(count: Int, parts: Parts)] = [
@@ -56,6 +76,25 @@ final class HostileSpanTests: XCTestCase {
     ]
     for (count, parts) in bad { XCTAssertNil(try read(directory, count: count, parts), "\(count) \(parts)") }
     for code in UInt8(252)...255 { XCTAssertNil(try read(directory, count: 1, ([code], [], [], []))) }
+  }
+
+  /// A part that is too short is noticed with the first batch: the next one would be read behind the payload.
+  func testPartsAreNotLeft() throws {
+    let directory = try TestDirectory()
+    let zeros = [UInt8](repeating: 0, count: 8192)
+    let short: [Parts] = [
+      (zeros, [], [1, 2, 3], []), ([0] + Array(repeating: 251, count: 8191), [], [0], copy(1, distance: 1)),
+    ]
+    for (a, b, c, d) in short {
+      let span = BinarySection.bytes(.span, count: 8192, first: 0, a: a, b: b, c: c, d: d)
+      // What comes behind would do.
+      let rest = Array(repeating: copy(1, distance: 1), count: 8192).joined()
+      let bytes = BinaryDecoder.start() + TraceHeader().binarySection + span + rest
+      var reader = try TraceReader(path: directory.write(bytes))
+      var part = Trace([])
+      XCTAssertThrowsError(try part.append(from: &reader)) { XCTAssertTrue("\($0)".contains("cannot be decoded")) }
+      XCTAssertEqual(part.operations.count, 0)
+    }
   }
 
   func testCopiesThatDoNotFit() throws {

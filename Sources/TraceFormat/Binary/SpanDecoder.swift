@@ -94,7 +94,7 @@ struct SpanDecoder {
       position += done
       codes += done
       if position == limit { break }
-      guard codes < ends.codes, unsafe literals.deltas <= start + ends.deltas else { return false }
+      guard codes < ends.codes else { return false }
       let code = unsafe start.load(fromByteOffset: codes, as: UInt8.self)
       codes += 1
       let next = unsafe target + (position - first) * 16
