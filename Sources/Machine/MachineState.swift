@@ -12,6 +12,8 @@ struct MachineState: ~Copyable {
   let isHosted: Bool
   /// The host looks for pages that hold the same: stores are followed.
   let sharesPages: Bool
+  /// Every access goes the long way: it is checked, or stores are followed.
+  let seesAll: Bool
   /// Where its pages are there.
   var hosted: HostedPages?
   /// What the host has, while this machine runs.
@@ -87,7 +89,9 @@ struct MachineState: ~Copyable {
     physmap = Physmap(isIdentity: configuration.mode == .native, of: configuration.domain)
     isHosted = configuration.share != nil
     hosted = configuration.share.map { HostedPages($0) }
-    sharesPages = configuration.share?.sharesPages ?? false
+    let sharesPages = configuration.share?.sharesPages ?? false
+    self.sharesPages = sharesPages
+    seesAll = configuration.checks || sharesPages
     let walkCaches = settings.walkCaches == .none ? [] : description.walkCaches
     walkCache = WalkCache(walkCaches, memory: description.costs.memory)
     log = Log(recordsEvents: configuration.recordsEvents, recordsRounds: configuration.recordsDirtyRounds)

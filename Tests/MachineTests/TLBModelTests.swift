@@ -102,13 +102,16 @@ final class TLBModelTests: XCTestCase {
         [[.small, .huge], [.large]], [[.small]],
       ]
       return random.pick(shared).map {
-        TLBGeometry($0, sets: 1 + random.below(limit), ways: 1 + random.below(4))
+        TLBGeometry(
+          $0, sets: 1 + random.below(limit), ways: random.oneIn(4) ? 15 + random.below(5) : 1 + random.below(4))
       }
     }
     machine.l1Data = level(7)
     machine.l1Instruction = level(5)
     machine.l2 = random.oneIn(8) ? [] : level(17)
-    for level in 2...4 where !random.oneIn(3) { machine.pagingStructureCaches[level] = 1 + random.below(5) }
+    for level in 2...4 where !random.oneIn(3) {
+      machine.pagingStructureCaches[level] = random.oneIn(4) ? 17 : 1 + random.below(5)
+    }
     return machine
   }
 

@@ -21,12 +21,16 @@ public struct LevelCounts: Hashable, Sendable {
   }
 
   @inline(__always) mutating func increment(_ level: Int) {
+    // The commonest by far.
+    if level == 1 {
+      level1 &+= 1
+      return
+    }
     switch level {
-    case 1: level1 += 1
-    case 2: level2 += 1
-    case 3: level3 += 1
-    case 4: level4 += 1
-    default: level5 += 1
+    case 2: level2 &+= 1
+    case 3: level3 &+= 1
+    case 4: level4 &+= 1
+    default: level5 &+= 1
     }
   }
 }

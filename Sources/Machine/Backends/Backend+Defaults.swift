@@ -10,6 +10,8 @@ extension Backend where Self: ~Copyable {
     machine.walk(address, access, &cpu)
   }
 
+  @inline(__always) func walksPlainly(_ access: Access, in mode: UInt64) -> PlainWalk { .none }
+
   mutating func stored(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 
   mutating func storedUnknown(

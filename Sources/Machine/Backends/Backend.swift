@@ -22,6 +22,10 @@ protocol Backend: ~Copyable {
     _ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> WalkOutcome
 
+  /// Whether that walk is now the processor's own of the tables in memory, which ``MachineState/walkPlainly(_:_:_:_:)``
+  /// may make instead where it is short. `mode`: ``VirtualCPU/modeAccesses``.
+  func walksPlainly(_ access: Access, in mode: UInt64) -> PlainWalk
+
   /// The hardware's walk, or a TLB entry, refused an access.
   mutating func resolve(
     _ fault: HardwareFault, _ cpu: inout VirtualCPU, _ machine: inout MachineState
@@ -140,6 +144,16 @@ protocol Backend: ~Copyable {
 
   /// Names an invariant of the mode that does not hold, nil if all do. Called between operations, with checks on.
   borrowing func violatedInvariant(_ cpu: borrowing VirtualCPU, _ machine: inout MachineState) -> String?
+}
+
+/// What the hardware walks, where the mode adds nothing to it.
+enum PlainWalk {
+  /// Nothing of the kind: the mode walks, or does something before.
+  case none
+  /// The hypervisor's tables.
+  case hypervisorTables
+  /// The guest's own.
+  case guestTables
 }
 
 /// A page-table store of the guest.

@@ -8,7 +8,7 @@ internal import Paging
 struct NestedCaches: ~Copyable {
   /// Physical page to machine page. The low bits of an entry's data are the ``NestedRights``, ``TLBData/dirty`` its D.
   private var tlb: TLBLevel
-  let structures: PagingStructureCaches<PhysicalSpace>
+  var structures: PagingStructureCaches<PhysicalSpace>
   private let hasTLB: Bool
   /// The nested table (EP4TA) that is walked, as in ``TranslationOwner``.
   var table: UInt64 = 0
@@ -65,7 +65,7 @@ struct NestedCaches: ~Copyable {
   func fill(_ address: PhysicalAddress, _ entry: WalkStart) { structures.fill(address, context: context, entry) }
 
   /// Where the caches of nested entries let a walk begin.
-  @inline(__always) func start(_ address: PhysicalAddress) -> WalkStart? {
+  @inline(__always) mutating func start(_ address: PhysicalAddress) -> WalkStart? {
     structures.start(address, context: context)
   }
 

@@ -51,10 +51,12 @@ struct PageWalkCache: ~Copyable {
 
   /// `entry`: as ``held(_:hasAccessed:)`` gives it.
   func fillGuest(_ entry: UInt64, at place: MachineAddress, context: UInt64) {
+    guard isPresent else { return }
     array.insert(0, tag(place, Self.guest, context & TLBEntry.pcidMask), entry)
   }
 
   func fillNested(_ entry: UInt64, at place: MachineAddress) {
+    guard isPresent else { return }
     array.insert(0, tag(place, Self.nested, 0), entry & ~TLBData.global)
   }
 

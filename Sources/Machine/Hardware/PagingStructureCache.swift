@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Paging
 
 /// The paging-structure cache for entries of one level (SDM 3A 4.10.3): fully associative, exact LRU.
@@ -5,18 +6,29 @@ internal import Paging
 /// An entry holds the table that a paging-structure entry points to, and the rights that the walk had accumulated there.
 /// It is never global. Under nested paging the table is a machine page: a combined mapping (SDM 3C 29.4.1). `Space` is what
 /// the entries translate: virtual addresses, or in the caches of the nested table physical ones.
-struct PagingStructureCache<Space>: ~Copyable {
+///
+/// Walks go from table to table, so the entry used last is seldom the next. A hint for each of the prefixes, by their low
+/// bits, says which way was found for it: a tag is compared, and nothing need be searched.
+@safe struct PagingStructureCache<Space>: ~Copyable {
   /// Level of the entries it holds: 2 = PDE … 5 = PML5E.
   let level: Int
   private let array: RecencyArray
+  private let hints: UnsafeMutablePointer<Int>
+  private static var hintCount: Int { 128 }
 
   /// Without capacity it never has anything.
   init(level: Int, capacity: Int) {
     self.level = level
     array = RecencyArray(sets: 1, ways: capacity)
+    // Way 0, as good a guess as any.
+    unsafe hints = zeroed(Self.hintCount)
   }
 
-  deinit { array.free() }
+  deinit {
+    array.free()
+    // SAFETY: made in `init`; freed once.
+    unsafe free(hints)
+  }
 
   /// Bit 0 set, 1…4 the rights, 5 the table is read-only, 12…51 its address.
   private static func value(_ table: MPN, _ rights: Rights, _ isWritable: Bool) -> UInt64 {
@@ -25,18 +37,32 @@ struct PagingStructureCache<Space>: ~Copyable {
 
   /// Linear-address bits 56 up to those that index this level, one more so that no tag is 0, then the context.
   private func tag(_ address: Address<Space>, context: UInt64) -> UInt64 {
-    (((address.raw & 0x1ff_ffff_ffff_ffff) &>> UInt64(3 + 9 * level)) &<< 1 | 1) &<< 17 | context
+    (((address.raw & 0x1ff_ffff_ffff_ffff) &>> UInt64(truncatingIfNeeded: 3 &+ 9 &* level)) &<< 1 | 1) &<< 17 | context
   }
 
   /// Where the walk of an address may begin; the entry becomes the latest.
   @inline(__always) func lookUp(_ address: Address<Space>, context: UInt64) -> WalkStart? {
-    let tag = tag(address, context: context)
-    var value = array.latest(0, tag)
-    if value == 0 { value = array.search(0, tag) }
+    let value = value(tag(address, context: context))
     if value == 0 { return nil }
     return WalkStart(
-      level: level - 1, table: MPN(value >> 12), rights: Rights(raw: UInt8(value >> 1 & 15)),
-      isWritable: value >> 5 & 1 == 0)
+      level: level &- 1, table: MPN(value &>> 12), rights: Rights(raw: UInt8(truncatingIfNeeded: value &>> 1 & 15)),
+      isWritable: value &>> 5 & 1 == 0)
+  }
+
+  /// The value with a tag, 0 if there is none; its entry becomes the latest.
+  @inline(__always) func value(_ tag: UInt64) -> UInt64 {
+    // The prefix begins at bit 18.
+    let index = Int(truncatingIfNeeded: tag &>> 18) & (Self.hintCount - 1)
+    let set = unsafe array.base
+    // SAFETY: below the number of hints, each of which is a way.
+    var way = unsafe hints[index]
+    if unsafe array.entry(way, in: set).pointee.tag != tag {
+      way = unsafe array.way(in: set, tag)
+      if way < 0 { return 0 }
+      unsafe hints[index] = way
+    }
+    unsafe array.use(way, in: set)
+    return unsafe array.entry(way, in: set).pointee.data
   }
 
   func fill(_ address: Address<Space>, context: UInt64, table: MPN, rights: Rights, isWritable: Bool = true) {

@@ -117,7 +117,6 @@ extension Processor where MMU: ~Copyable {
   private mutating func updateControls() {
     let registers = cpus.running.registers
     cpus.running.context = cpus.running.owner.raw | UInt64(registers.pcid)
-    cpus.running.forgetLastPages()
     let controls = machine.controls(for: registers)
     hasHadNarrowTables = hasHadNarrowTables || controls.hasNarrowEntries
     if controls == cpus.running.guestControls { return }

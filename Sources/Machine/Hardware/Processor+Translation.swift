@@ -58,8 +58,6 @@ extension Processor where MMU: ~Copyable {
 
   /// Translates one page of an access: one TLB look-up, then as many walks as it takes.
   mutating func translate(_ address: VirtualAddress, _ access: Access) throws(ReplayError) -> TranslationOutcome {
-    // The look-up changes the order of use without the loop's knowing.
-    cpus.running.forgetLastPages()
     follow(access)
     let first = address.isCanonical(levels: 5) ? cpus.running.lookUpFirst(address.page.raw, access) : 0
     return try translate(address, access, first: first)
@@ -114,9 +112,7 @@ extension Processor where MMU: ~Copyable {
     if let found = written, found & access.bit != 0 {
       machine.counters.tlbL1Hits += 1
       // So that a run of accesses to one page takes the loop's short way, which nobody checks.
-      if oracle == nil {
-        cpus.running.lastPages[access.isFetch ? 1 : 0] = LastPage(page: page.raw, allowed: found & TLBData.allowed)
-      }
+      if oracle == nil { cpus.running.noteLatest(page.raw, found, access) }
       return .translated(checkedFrame(found, page, access))
     }
     if access.isFetch { machine.counters.l1FetchMisses += 1 } else { machine.counters.l1DataMisses += 1 }
@@ -129,7 +125,9 @@ extension Processor where MMU: ~Copyable {
       return .translated(checkedFrame(second, page, access))
     }
     machine.counters.tlbMisses += 1
-    if machine.settings.hasSpuriousFaults, let fault = refusal(second != 0 ? second : first, address, access) {
+    if machine.settings.hasSpuriousFaults, cpus.running.softwareTLB == nil,
+      let fault = refusal(second != 0 ? second : first, address, access)
+    {
       if let outcome = try settle(fault) { return outcome }
     }
     return try walkUntilSettled(address, access, isNew: first | second == 0)

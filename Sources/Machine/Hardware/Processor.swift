@@ -6,8 +6,8 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
   var backend: MMU
   var machine: MachineState
   var cpus: CPUSet
-  /// Every access goes the long way: it is checked, or stores are followed.
-  private let seesAll: Bool
+  /// Nothing that the machine is set to do but its mode takes part in a translation; see ``fillPlainly(_:_:)``.
+  private let isPlain: Bool
   /// Explains TLB hits by the tables that the trace carries; with checks only.
   var oracle: StalenessOracle?
   /// The modelled guest kernel of a process trace, once the machine has started.
@@ -30,8 +30,6 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
   var vm = 0
   /// The host that the machine shares with others.
   unowned var host: Host?
-  /// Accesses by ``Access/code``, folded into the counters at the end of a batch.
-  private var accesses = InlineArray<8, UInt64>(repeating: 0)
 
   init(_ configuration: Configuration) throws(ReplayError) {
     var state = MachineState(configuration)
@@ -40,7 +38,9 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
     }
     backend = try MMU(&state)
     cpus = CPUSet(first: VirtualCPU(index: 0, state))
-    seesAll = configuration.checks || state.sharesPages
+    isPlain =
+      state.truncatedRange == nil && !state.translatesCode && !state.measuresReuse
+      && state.description.softwareTLB == nil
     machine = state
     if configuration.checks {
       let hasPageWalkCache = configuration.machine.pageWalkCache != nil
@@ -61,69 +61,82 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
     }
   }
 
+  /// The loop. An access to a page whose entry is the latest of its set changes nothing but counts, which are kept here and
+  /// folded at the end.
+  ///
+  /// That is decided without a branch but the last, for neither the kind of an access nor the size of its page is anything
+  /// that a predictor could guess: each condition is the top bit of a difference, and what holds borrows. An operation is
+  /// read field by field, so that no register need hold what only the rest wants.
   private mutating func replay(_ batch: OperationBatch, _ range: Range<Int>) throws(ReplayError) {
-    var runHits: UInt64 = 0
-    defer { foldAccesses(runHits) }
-    let operations = batch.operations.span
+    var (accesses, passed) = (InlineArray<8, UInt64>(repeating: 0), UInt64(0))
+    defer { fold(accesses, passed) }
     if MMU.storesByHypercall { try settleUnlessTable(batch, at: range.lowerBound) }
-    for index in range {
-      let operation = operations[index]
-      if operation.isAccess {
-        // A run of accesses to one page needs no look-up: its entry is the latest of its set, so a hit changes nothing.
-        // Without a branch for the kind, which no predictor could guess: 0 is data, 1 is fetches, which end on their page.
-        let code = Int(operation.kind.rawValue | operation.flags.rawValue &<< 2) & 7
-        let stream = code >> 1 & 1
-        accesses[code] &+= 1
-        let end = operation.address & 0xfff &+ UInt64(operation.size) & (UInt64(stream) &- 1)
-        let last = cpus.running.lastPages[stream]
-        if last.page == operation.address &>> 12 && end <= 0x1000 && last.allowed &>> UInt64(code) & 1 != 0 {
-          runHits &+= 1
+    let operations = batch.operations.span.extracting(range)
+    let first = batch.firstNumber &+ UInt64(range.lowerBound)
+    for index in operations.indices {
+      let kind = UInt64(operations[index].kind.rawValue)
+      if kind <= UInt64(Operation.Kind.fetch.rawValue) {
+        let address = operations[index].address
+        let code = (kind | UInt64(operations[index].flags.rawValue) &<< 2) & 7
+        // 0 is data, 1 is fetches, which end on their page.
+        let stream = code &>> 1 & 1
+        accesses[Int(code)] &+= 1
+        let end = address & 0xfff &+ UInt64(operations[index].size) & (stream &- 1)
+        let found = cpus.running.latestEntries[Int(stream)].find(address &>> 12, code) & (end &- 0x1001)
+        if Int64(bitPattern: found) < 0 && isOfMode(code) {
+          passed &+= 1
         } else {
-          machine.operation = batch.firstNumber &+ UInt64(index)
-          try access(operation)
+          machine.operation = first &+ UInt64(index)
+          try access(operations[index])
         }
       } else {
-        machine.operation = batch.firstNumber &+ UInt64(index)
-        try carryOut(operation, batch)
-        if MMU.storesByHypercall { try settleUnlessTable(batch, at: index + 1) }
+        try carryOut(batch, range.lowerBound &+ index)
       }
     }
     // Wrapping: a `folded` of nothing counts for -1 until here.
     machine.counters.operations &+= UInt64(range.count)
   }
 
-  private mutating func foldAccesses(_ runHits: UInt64) {
-    machine.counters.translations += runHits
-    machine.counters.tlbL1Hits += runHits
+  /// The loop may let an access pass: one of another mode changes the mode first.
+  @inline(__always) private func isOfMode(_ code: UInt64) -> Bool {
+    !MMU.seesModes || cpus.running.modeAccesses &>> code & 1 != 0
+  }
+
+  @inline(never)
+  private mutating func carryOut(_ batch: OperationBatch, _ index: Int) throws(ReplayError) {
+    machine.operation = batch.firstNumber &+ UInt64(index)
+    try carryOut(batch.operations[index], batch)
+    if MMU.storesByHypercall { try settleUnlessTable(batch, at: index + 1) }
+  }
+
+  /// `accesses` are by ``Access/code``.
+  private mutating func fold(_ accesses: InlineArray<8, UInt64>, _ passed: UInt64) {
+    machine.counters.translations += passed
+    machine.counters.tlbL1Hits += passed
     machine.counters.loads += accesses[0] + accesses[4]
     machine.counters.stores += accesses[1] + accesses[5]
     machine.counters.fetches += accesses[2] + accesses[6]
-    accesses = InlineArray(repeating: 0)
   }
 
-  /// An access that is not simply another one to the page before: one translation for each page that it touches.
-  @inline(__always)
+  /// An access that the loop could not let pass: one translation for each page that it touches.
+  @inline(never)
   private mutating func access(_ operation: Operation) throws(ReplayError) {
     let access = Access(operation.kind, user: operation.isUser)
     let address = VirtualAddress(operation.address)
     let crosses = !access.isFetch && address.offset &+ UInt64(operation.size) > 0x1000
     // The TLB's tags hold 57 bits of an address; what is beyond them must be checked before.
-    guard !seesAll && !crosses && address.isCanonical(levels: 5) else {
+    guard !machine.seesAll && !crosses && address.isCanonical(levels: 5) else {
       return try translateAccess(address, access, second: crosses ? operation.size : 0)
     }
     follow(access)
-    // The shortest way of a translation: the first TLB level has an entry that allows the access.
-    let page = address.page.raw
-    let entry = cpus.running.lookUpFirst(page, access)
-    guard entry & access.bit != 0 else { return try goOn(address, access, first: entry) }
-    machine.counters.translations += 1
-    machine.counters.tlbL1Hits += 1
-    cpus.running.lastPages[access.isFetch ? 1 : 0] = LastPage(page: page, allowed: entry & allowedInMode)
+    let entry = cpus.running.lookUpFirst(address.page.raw, access)
+    if entry & access.bit != 0 {
+      machine.counters.translations &+= 1
+      machine.counters.tlbL1Hits &+= 1
+    } else if entry != 0 || !isPlain || !fillPlainly(address, access) {
+      try goOn(address, access, first: entry)
+    }
   }
-
-  /// The accesses that the loop's short way may let pass: those of another mode change the mode first.
-  @inline(__always)
-  private var allowedInMode: UInt64 { MMU.seesModes ? cpus.running.modeAccesses : TLBData.allowed }
 
   /// An access that the guest makes in kernel mode, or in user mode, shows that it has come there.
   @inline(__always)
@@ -138,7 +151,6 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
   mutating func change(_ mode: ModeChange) {
     guard MMU.seesModes else { return }
     backend.changed(mode, &cpus.running, &machine)
-    cpus.running.forgetLastPages()
   }
 }
 

@@ -1,78 +1,67 @@
 internal import Paging
 
-/// The order of use: a rank for each way.
+/// The order of use of up to sixteen ways: a word with a nibble for each way, that of the way used last in the lowest.
+///
+/// To use a way moves its nibble down past those used since, which is arithmetic on one word wherever it was; the victim
+/// is the topmost nibble, and a new entry shifts the word. More ways have a list, see `RecencyArray+List`.
 extension RecencyArray {
-  /// Where the ranks of a group lie.
-  @inline(__always)
-  func ranks(_ group: Int, in set: UnsafeMutableRawPointer) -> UnsafeMutablePointer<Ranks> {
-    let place = group &* Self.groupSize
-    // SAFETY: a group of the set, on a border of 64 bytes.
-    return unsafe (set + place).assumingMemoryBound(to: Ranks.self)
+  private static var nibbles: UInt64 { 0x1111_1111_1111_1111 }
+  /// Before any way was used, so that the first ways filled are the last.
+  private static var untouched: UInt64 { 0xfedc_ba98_7654_3210 }
+
+  @inline(__always) private func word(in set: UnsafeMutableRawPointer) -> UnsafeMutablePointer<UInt64> {
+    // SAFETY: within the set.
+    unsafe set.assumingMemoryBound(to: UInt64.self)
   }
 
-  /// Where the rank of a way lies.
-  @inline(__always)
-  func rank(_ way: Int, in set: UnsafeMutableRawPointer) -> UnsafeMutablePointer<Int16> {
-    let place = way &>> 4 &* Self.groupSize &+ (way & 15) &* 2
-    // SAFETY: a way of the set, or a lane without a way.
-    return unsafe (set + place).assumingMemoryBound(to: Int16.self)
-  }
-
-  /// The way with the greatest rank: an empty one if there is any, else the one not used for the longest time.
-  @inline(__always) func oldestWay(in set: UnsafeMutableRawPointer) -> Int {
-    if unsafe latest(in: set) == 0 { unsafe rankAll(in: set) }
-    let oldest = Ranks(repeating: Int16(truncatingIfNeeded: ways &- 1))
-    var group = 0
-    // SAFETY: some way of the set has the greatest rank, so the group is one of the set's.
-    while true {
-      let found = unsafe bits(of: ranks(group, in: set).pointee .== oldest)
-      if found != 0 { return group &* Self.lanes &+ found.trailingZeroBitCount }
-      group &+= 1
-    }
-  }
-
-  /// The ranks of a set that has never been filled. Lanes without a way get one that no way ever has.
-  @inline(never) private func rankAll(in set: UnsafeMutableRawPointer) {
-    for lane in 0..<groups * Self.lanes {
-      unsafe rank(lane, in: set).pointee = lane < ways ? Int16(lane) : Int16.max
-    }
-  }
-
-  /// A bit for each lane of a mask.
-  @inline(__always) private func bits(of mask: SIMDMask<SIMD16<Int16>>) -> UInt64 {
-    let weights: SIMD16<UInt16> = [
-      1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80, 0x100, 0x200, 0x400, 0x800, 0x1000, 0x2000, 0x4000, 0x8000,
-    ]
-    // Of each lane a bit of its own, then all of them added up in the uppermost of four.
-    // SAFETY: a mask is 32 bytes.
-    let lanes = unsafe unsafeBitCast(mask, to: SIMD16<UInt16>.self) & weights
-    let words = unsafe unsafeBitCast(lanes.lowHalf | lanes.highHalf, to: SIMD2<UInt64>.self)
-    return ((words[0] | words[1]) &* 0x0001_0001_0001_0001) &>> 48
+  /// The bit at which a way's nibble begins in a word that has it.
+  @inline(__always) private func position(of way: Int, in word: UInt64) -> UInt64 {
+    let difference = word ^ UInt64(truncatingIfNeeded: way) &* Self.nibbles
+    // The top bit of the lowest nibble that is 0 (Warren, Hacker's Delight, 6-1).
+    let zero = (difference &- Self.nibbles) & ~difference & (Self.nibbles &<< 3)
+    return UInt64(truncatingIfNeeded: zero.trailingZeroBitCount &- 3)
   }
 
   /// Makes a way the one used last.
   @inline(__always) func use(_ way: Int, in set: UnsafeMutableRawPointer) {
-    // SAFETY: within the first group.
-    unsafe set.storeBytes(of: place(of: way), toByteOffset: Self.latestOffset, as: Int.self)
-    let limit = unsafe Ranks(repeating: rank(way, in: set).pointee)
-    var group = 0
-    while group < groups {
-      let ranks = unsafe ranks(group, in: set)
-      unsafe ranks.pointee.replace(with: ranks.pointee &+ 1, where: ranks.pointee .< limit)
-      group &+= 1
-    }
-    unsafe rank(way, in: set).pointee = 0
+    guard hasWord else { return unsafe moveToFront(way, in: set) }
+    let word = unsafe word(in: set)
+    let order = unsafe word.pointee
+    // Of the nibbles up to the way's own.
+    let moved = (16 &<< position(of: way, in: order)) &- 1
+    unsafe word.pointee = order & ~moved | (order &<< 4) & moved | UInt64(truncatingIfNeeded: way)
+  }
+
+  /// Gives the way that was not used for the longest time, an empty one if there is any, a new entry.
+  @inline(__always) func replaceOldest(in set: UnsafeMutableRawPointer, _ new: TLBEntry) {
+    if unsafe !hasBegun(in: set) { unsafe beginOrder(in: set) }
+    let way = unsafe hasWord ? turnWord(in: set) : turnList(in: set)
+    unsafe write(new, way, in: set)
+  }
+
+  /// Makes the oldest way the latest.
+  @inline(__always) private func turnWord(in set: UnsafeMutableRawPointer) -> Int {
+    let word = unsafe word(in: set)
+    let order = unsafe word.pointee
+    let way = order &>> geometry.victimShift & 15
+    unsafe word.pointee = (order &<< 4 | way) & geometry.wordMask
+    return Int(truncatingIfNeeded: way)
+  }
+
+  @inline(never) private func beginOrder(in set: UnsafeMutableRawPointer) {
+    unsafe setBegun(in: set)
+    let mask = geometry.wordMask
+    if hasWord { unsafe word(in: set).pointee = Self.untouched & mask } else { unsafe beginList(in: set) }
   }
 
   /// Empties a way and makes it the oldest.
   func drop(_ way: Int, in set: UnsafeMutableRawPointer) {
     unsafe write(.empty, way, in: set)
-    let limit = unsafe Ranks(repeating: rank(way, in: set).pointee)
-    for group in 0..<groups {
-      let ranks = unsafe ranks(group, in: set)
-      let isOlder = unsafe (ranks.pointee .> limit) .& (ranks.pointee .!= Int16.max)
-      unsafe ranks.pointee.replace(with: ranks.pointee &- 1, where: isOlder)
-    }
-    unsafe rank(way, in: set).pointee = Int16(truncatingIfNeeded: ways &- 1)
+    guard hasWord else { return unsafe moveToBack(way, in: set) }
+    let word = unsafe word(in: set)
+    let order = unsafe word.pointee
+    let newer = 1 &<< position(of: way, in: order) &- 1
+    let oldest = UInt64(truncatingIfNeeded: way) &<< geometry.victimShift
+    unsafe word.pointee = order & newer | (order &>> 4) & ~newer | oldest
   }
 }

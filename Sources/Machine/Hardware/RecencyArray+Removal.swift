@@ -16,7 +16,7 @@ extension RecencyArray {
 
   @inline(__always)
   private func removeWays(of set: UnsafeMutableRawPointer, where condition: (TLBEntry) -> Bool) {
-    if unsafe latest(in: set) == 0 { return }
+    if unsafe !hasBegun(in: set) { return }
     for way in 0..<ways {
       let entry = unsafe entry(way, in: set).pointee
       if entry.tag != 0 && condition(entry) { unsafe drop(way, in: set) }
@@ -28,7 +28,7 @@ extension RecencyArray {
     for set in 0..<sets {
       // SAFETY: a set of the array; zero as when it was made.
       let set = unsafe base + set &* stride
-      if unsafe latest(in: set) != 0 { unsafe memset(set, 0, stride) }
+      if unsafe hasBegun(in: set) { unsafe memset(set, 0, stride) }
     }
   }
 

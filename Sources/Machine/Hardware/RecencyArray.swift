@@ -4,85 +4,107 @@ internal import Paging
 /// A set-associative array with exact LRU: the primitive of the TLBs and of the paging-structure caches.
 ///
 /// A set's ways are asked sixteen at a time. Each way has a *print*, eight bits hashed from its tag: sixteen prints are
-/// compared at once, and only a way with the right print has its tag read. Each has a *rank*: 0 for the way used last, one
-/// more for each that has been used since. To use a way adds 1 to the ranks below its own; the greatest rank names the
-/// victim, and empty ways have the greatest. So nothing here depends on where in its set an entry lies, which no branch
-/// predictor could guess.
+/// compared at once, and only a way with the right print has its tag read. The order of use is a word, or a list. So nothing
+/// here depends on where in its set an entry lies, which no branch predictor could guess.
 ///
-/// A group of sixteen ways is one piece of storage: 16 ranks of 16 bits, 16 prints, the place of the way used last (in the
-/// first group; 0: the set has never been filled), then tag (0: empty) and value of each way. Copies share the storage,
-/// which whoever made the first must `free` once.
+/// A set is one piece of storage: the word of its order (of a list: the way used last), whether it has ever been filled,
+/// then 16 bytes of prints for each sixteen ways begun, of a list two links of 16 bits for each of these, and tag (0: empty)
+/// and value of each way.
+///
+/// The array itself is one pointer, so that it costs nothing to hand it on. Copies share the storage, which whoever made
+/// the first must `free` once.
 @safe struct RecencyArray {
   private typealias Prints = SIMD16<UInt8>
-  typealias Ranks = SIMD16<Int16>
   static var lanes: Int { 16 }
-  static var printsOffset: Int { 32 }
-  static var latestOffset: Int { 48 }
-  private static var entriesOffset: Int { 64 }
-  static var groupSize: Int { entriesOffset + 16 * lanes }
+  private static var beginOffset: Int { 8 }
+  private static var printsOffset: Int { 16 }
 
-  private let storage: UnsafeMutableRawPointer
-  /// The first set: within the storage, on a cache line's border.
-  let base: UnsafeMutableRawPointer
-  /// Bytes of a set.
-  let stride: Int
-  /// Number of sets less one if that number is a power of two, otherwise 0: a division costs more than all the rest.
-  private let mask: UInt64
-  let sets: Int
-  let ways: Int
-  /// Groups of sixteen ways, the last of them not always full.
-  let groups: Int
-  /// By way of the last group, a bit.
-  private let lastWays: UInt64
+  /// What does not change.
+  @safe struct Geometry {
+    fileprivate let storage: UnsafeMutableRawPointer
+    /// The first set: within the storage, on a cache line's border.
+    let base: UnsafeMutableRawPointer
+    /// Bytes of a set.
+    let stride: Int
+    /// Number of sets less one if that number is a power of two, otherwise all bits: a division costs more than all the rest.
+    let mask: UInt64
+    let sets: Int
+    let ways: Int
+    /// Groups of sixteen ways, the last of them not always full.
+    let groups: Int
+    /// Where in a set the entries begin, and the links to newer ways; those to older ways lie before them.
+    let entriesOffset: Int
+    let linksOffset: Int
+    /// By way of the last group, a bit.
+    let lastWays: UInt64
+    /// Of an order that is a word: the bit at which the oldest way's nibble begins, and all bits of the ways.
+    let victimShift: UInt64
+    let wordMask: UInt64
+  }
+
+  private let place: UnsafeMutablePointer<Geometry>
+
+  // SAFETY: initialised in `init`.
+  @inline(__always) var geometry: Geometry { unsafe place.pointee }
+  @inline(__always) var sets: Int { unsafe place.pointee.sets }
+  @inline(__always) var ways: Int { unsafe place.pointee.ways }
+  @inline(__always) var base: UnsafeMutableRawPointer { unsafe place.pointee.base }
+  @inline(__always) var stride: Int { unsafe place.pointee.stride }
+  /// The order is a word: one group.
+  @inline(__always) var hasWord: Bool { unsafe place.pointee.groups == 1 }
 
   /// Empty. With 0 ways it never holds anything; 32,767 are the most.
   init(sets: Int, ways: Int) {
     precondition(ways <= Int(Int16.max))
-    self.sets = sets
-    self.ways = ways
-    mask = sets & (sets - 1) == 0 ? UInt64(sets - 1) : 0
-    groups = max(1, (ways + Self.lanes - 1) / Self.lanes)
+    let groups = max(1, (ways + Self.lanes - 1) / Self.lanes)
+    let links = Self.printsOffset + Self.lanes * groups
+    let entries = groups == 1 ? links : links + 4 * Self.lanes * groups
     // A way at least, so that an array without ways can be asked as any other.
-    let rest = max(1, ways - (groups - 1) * Self.lanes)
-    lastWays = 1 << UInt64(ways > 0 ? rest : 0) - 1
-    stride = ((groups - 1) * Self.groupSize + Self.entriesOffset + 16 * rest + 63) & ~63
+    let stride = (entries + 16 * max(1, ways) + 63) & ~63
+    let lastWays = ways - (groups - 1) * Self.lanes
     let bytes: UnsafeMutablePointer<UInt8> = unsafe zeroed(sets * stride + 63)
-    unsafe storage = UnsafeMutableRawPointer(bytes)
-    unsafe base = storage.alignedUp(toMultipleOf: 64)
+    let storage = UnsafeMutableRawPointer(bytes)
+    let victimShift = UInt64(4 * (max(ways, 1) - 1) & 63)
+    let geometry = unsafe Geometry(
+      storage: storage, base: storage.alignedUp(toMultipleOf: 64), stride: stride,
+      mask: sets & (sets - 1) == 0 ? UInt64(sets - 1) : .max, sets: sets, ways: ways, groups: groups,
+      entriesOffset: entries, linksOffset: links + 2 * Self.lanes * groups, lastWays: 1 << UInt64(lastWays) - 1,
+      victimShift: victimShift, wordMask: .max &>> (60 &- victimShift))
+    unsafe place = .allocate(capacity: 1)
+    unsafe place.initialize(to: geometry)
   }
 
   func free() {
     // SAFETY: made in `init`; called once.
-    unsafe Glibc.free(storage)
+    unsafe Glibc.free(place.pointee.storage)
+    unsafe place.deallocate()
   }
 
   /// The set of a number.
   @inline(__always) func set(of number: UInt64) -> UnsafeMutableRawPointer {
-    let set = mask != 0 || sets == 1 ? number & mask : number % UInt64(sets)
+    let mask = unsafe place.pointee.mask
+    let set = mask != .max ? number & mask : remainder(number)
     // SAFETY: below the number of sets.
     return unsafe base + Int(truncatingIfNeeded: set) &* stride
   }
 
-  /// Where tag and value of a way lie in its set.
-  @inline(__always) func place(of way: Int) -> Int {
-    way &>> 4 &* Self.groupSize &+ Self.entriesOffset &+ (way & 15) &* 16
-  }
-
-  @inline(__always)
-  func entry(at place: Int, in set: UnsafeMutableRawPointer) -> UnsafeMutablePointer<TLBEntry> {
-    // SAFETY: the place of a way, or 0, where a set that has never been filled has zeroes.
-    unsafe (set + place).assumingMemoryBound(to: TLBEntry.self)
-  }
+  @inline(never) private func remainder(_ number: UInt64) -> UInt64 { number % UInt64(sets) }
 
   @inline(__always)
   func entry(_ way: Int, in set: UnsafeMutableRawPointer) -> UnsafeMutablePointer<TLBEntry> {
-    unsafe entry(at: place(of: way), in: set)
+    // SAFETY: a way of the set.
+    unsafe (set + (place.pointee.entriesOffset &+ way &* 16)).assumingMemoryBound(to: TLBEntry.self)
   }
 
-  /// The place of the way used last; 0 if the set has never been filled.
-  @inline(__always) func latest(in set: UnsafeMutableRawPointer) -> Int {
-    // SAFETY: within the first group.
-    unsafe set.load(fromByteOffset: Self.latestOffset, as: Int.self)
+  /// Whether the set has ever been filled, so that it has an order.
+  @inline(__always) func hasBegun(in set: UnsafeMutableRawPointer) -> Bool {
+    // SAFETY: within the set.
+    unsafe set.load(fromByteOffset: Self.beginOffset, as: Bool.self)
+  }
+
+  func setBegun(in set: UnsafeMutableRawPointer) {
+    // SAFETY: within the set.
+    unsafe set.storeBytes(of: true, toByteOffset: Self.beginOffset, as: Bool.self)
   }
 
   /// Eight bits of a tag, of those that count in every match: not the low 12.
@@ -91,73 +113,76 @@ internal import Paging
     UInt8(truncatingIfNeeded: ((tag &>> 12) &* 0x9e37_79b9_7f4a_7c15) &>> 56)
   }
 
-  /// The value of the way that a number's set used last if it has just this tag, else 0.
-  @inline(__always) func latest(_ number: UInt64, _ tag: UInt64) -> UInt64 {
-    let set = unsafe set(of: number)
-    let entry = unsafe entry(at: latest(in: set), in: set)
-    return unsafe entry.pointee.tag == tag ? entry.pointee.data : 0
-  }
-
   /// The value of the way with the tag, which is then the one used last; 0 if there is none.
   ///
   /// A tag matches if it is the same; or if it differs in the low 12 bits (the PCID) alone and the value says that those
   /// do not count (``TLBData/global``).
   @inline(__always) func search(_ number: UInt64, _ tag: UInt64) -> UInt64 {
     let set = unsafe set(of: number)
-    guard let way = unsafe way(in: set, tag) else { return 0 }
+    let way = unsafe hasWord ? way(in: set, tag, group: 0) : way(in: set, tag)
+    if way < 0 { return 0 }
     unsafe use(way, in: set)
     return unsafe entry(way, in: set).pointee.data
   }
 
-  @inline(__always) private func way(in set: UnsafeMutableRawPointer, _ tag: UInt64) -> Int? {
-    let wanted = Prints(repeating: print(of: tag))
+  /// The way with a tag, -1 if there is none.
+  func way(in set: UnsafeMutableRawPointer, _ tag: UInt64) -> Int {
+    let groups = unsafe place.pointee.groups
     var group = 0
     while group < groups {
-      // SAFETY: a group of the set.
-      let prints = unsafe set.load(fromByteOffset: group &* Self.groupSize &+ Self.printsOffset, as: Prints.self)
-      var candidates = bits(of: prints .== wanted)
-      if group == groups &- 1 { candidates &= lastWays }
-      while candidates != 0 {
-        let way = group &* Self.lanes &+ candidates.trailingZeroBitCount
-        if unsafe entry(way, in: set).pointee.matches(tag) { return way }
-        candidates &= candidates &- 1
-      }
+      let way = unsafe way(in: set, tag, group: group)
+      if way >= 0 { return way }
       group &+= 1
     }
-    return nil
+    return -1
   }
 
-  /// A bit for each lane of a mask.
-  @inline(__always) func bits(of mask: SIMDMask<SIMD16<Int8>>) -> UInt64 {
-    // Of each byte all ones or all zeroes a bit of its own, then all of them added up in the uppermost.
+  /// The same among the sixteen ways of a group.
+  @inline(__always) private func way(in set: UnsafeMutableRawPointer, _ tag: UInt64, group: Int) -> Int {
+    // SAFETY: a group of the set.
+    let prints = unsafe set.load(fromByteOffset: group &* Self.lanes &+ Self.printsOffset, as: Prints.self)
     // SAFETY: a mask is 16 bytes.
-    let bytes = unsafe unsafeBitCast(mask, to: SIMD2<UInt64>.self) & SIMD2(repeating: 0x8040_2010_0804_0201)
+    let matches = unsafe unsafeBitCast(prints .== Prints(repeating: print(of: tag)), to: SIMD2<UInt64>.self)
+    // To ask for any at all takes few instructions, for which of them a dozen.
+    if matches[0] | matches[1] == 0 { return -1 }
+    var candidates = bits(of: matches)
+    if unsafe group == place.pointee.groups &- 1 { candidates &= unsafe place.pointee.lastWays }
+    while candidates != 0 {
+      let way = group &* Self.lanes &+ candidates.trailingZeroBitCount
+      if unsafe entry(way, in: set).pointee.matches(tag) { return way }
+      candidates &= candidates &- 1
+    }
+    return -1
+  }
+
+  /// A bit for each of sixteen bytes that are all ones or all zeroes.
+  @inline(__always) private func bits(of mask: SIMD2<UInt64>) -> UInt64 {
+    // Of each byte a bit of its own, then all of them added up in the uppermost.
+    let bytes = mask & SIMD2(repeating: 0x8040_2010_0804_0201)
     let low = (bytes[0] &* 0x0101_0101_0101_0101) &>> 56
     let high = (bytes[1] &* 0x0101_0101_0101_0101) &>> 56
     return low | high &<< 8
   }
 
-  /// Enters a tag that the array does not have; the least recently used of its set goes.
+  /// Enters a tag that the array does not have; the least recently used of its set goes. The array must have ways.
   @inline(__always) func insert(_ number: UInt64, _ tag: UInt64, _ value: UInt64) {
-    guard ways > 0 else { return }
-    let set = unsafe set(of: number)
-    let way = unsafe oldestWay(in: set)
-    unsafe write(TLBEntry(tag: tag, data: value), way, in: set)
-    unsafe use(way, in: set)
+    unsafe replaceOldest(in: set(of: number), TLBEntry(tag: tag, data: value))
   }
 
   /// Enters a tag, over one that matches it if there is one.
   func replace(_ number: UInt64, _ tag: UInt64, _ value: UInt64) {
+    guard ways > 0 else { return }
     let set = unsafe set(of: number)
-    guard let way = unsafe way(in: set, tag) else { return insert(number, tag, value) }
-    unsafe write(TLBEntry(tag: tag, data: value), way, in: set)
+    let new = TLBEntry(tag: tag, data: value)
+    let way = unsafe way(in: set, tag)
+    if way < 0 { return unsafe replaceOldest(in: set, new) }
+    unsafe write(new, way, in: set)
     unsafe use(way, in: set)
   }
 
   @inline(__always) func write(_ new: TLBEntry, _ way: Int, in set: UnsafeMutableRawPointer) {
     unsafe entry(way, in: set).pointee = new
-    let place = way &>> 4 &* Self.groupSize &+ Self.printsOffset &+ way & 15
     // SAFETY: a way of the set.
-    unsafe set.storeBytes(of: print(of: new.tag), toByteOffset: place, as: UInt8.self)
+    unsafe set.storeBytes(of: print(of: new.tag), toByteOffset: way &+ Self.printsOffset, as: UInt8.self)
   }
 }

@@ -75,6 +75,16 @@ enum TLBData {
     return granted | rights | flags | translation.frame.raw << 12 | sizes
   }
 
+  /// The same of a leaf that nothing but its own rights and those above restricts.
+  @inline(__always)
+  static func make(
+    _ leaf: PageTableEntry<MachineSpace>, _ size: PageSize, _ rights: Rights, allowed: UInt64, isGlobal: Bool
+  ) -> UInt64 {
+    let granted = leaf.isDirty ? allowed | dirty : allowed & ~stores
+    let sizes = UInt64(size.rawValue) &* (1 << 52 | 1 << 54)
+    return granted | UInt64(rights.raw) &<< 7 | (isGlobal ? global : 0) | leaf.frame(of: size).raw &<< 12 | sizes
+  }
+
   /// The same entry with the allowed accesses worked out again, after a control register has changed.
   static func refreshed(_ data: UInt64, under controls: PagingControls) -> UInt64 {
     var allowed = rights(data).allowed(under: controls)

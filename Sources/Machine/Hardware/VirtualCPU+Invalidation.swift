@@ -20,7 +20,6 @@ extension VirtualCPU {
     data.removeAll(where: condition)
     second.removeAll(where: condition)
     reuse?.removeAll(where: condition)
-    forgetLastPages()
   }
 
   func removeStructures(where condition: (UInt64) -> Bool) {
@@ -57,7 +56,6 @@ extension VirtualCPU {
       second.removeWhole(page, context: context, where: condition)
       reuse?.remove(page.raw, context: context, where: condition)
     }
-    forgetLastPages()
   }
 
   /// INVPCID type 1, and what a MOV to CR3 drops: everything of a PCID but for global pages.
@@ -94,7 +92,6 @@ extension VirtualCPU {
       removeStructures { isOwn($0) }
     }
     softwareTLB?.removeAll()
-    forgetLastPages()
   }
 
   /// What a page fault drops: the page's entries, and the paging-structure entries that its walk used.
@@ -105,7 +102,6 @@ extension VirtualCPU {
     data.remove(page, context: context)
     second.remove(page, context: context)
     reuse?.remove(page, context: context, fault: access)
-    forgetLastPages()
     structures.forEach { $0.remove(structurePrefix(address), context: context) }
     pageWalks.removeAll()
   }
@@ -126,7 +122,6 @@ extension VirtualCPU {
       fetches.removeAll()
       data.removeAll()
     }
-    forgetLastPages()
   }
 }
 

@@ -2,10 +2,10 @@ internal import Paging
 
 /// The paging-structure caches of one CPU and one dimension, one for each level of entry; those that the machine lacks have no capacity.
 struct PagingStructureCaches<Space>: ~Copyable {
-  private let level2: PagingStructureCache<Space>
-  private let level3: PagingStructureCache<Space>
-  private let level4: PagingStructureCache<Space>
-  private let level5: PagingStructureCache<Space>
+  private var level2: PagingStructureCache<Space>
+  private var level3: PagingStructureCache<Space>
+  private var level4: PagingStructureCache<Space>
+  private var level5: PagingStructureCache<Space>
   /// There is no cache.
   let isEmpty: Bool
 
@@ -33,10 +33,16 @@ struct PagingStructureCaches<Space>: ~Copyable {
 
   /// What the deepest entry for an address knows: the table from which the walk goes on, its level, the rights so far.
   @inline(__always)
-  func start(_ address: Address<Space>, context: UInt64) -> WalkStart? {
+  mutating func start(_ address: Address<Space>, context: UInt64) -> WalkStart? {
     if isEmpty { return nil }
     return level2.lookUp(address, context: context) ?? level3.lookUp(address, context: context)
       ?? level4.lookUp(address, context: context) ?? level5.lookUp(address, context: context)
+  }
+
+  /// The same of the two lowest levels alone, from which a walk has one entry to read, or two.
+  @inline(__always)
+  mutating func startNearLeaf(_ address: Address<Space>, context: UInt64) -> WalkStart? {
+    level2.lookUp(address, context: context) ?? level3.lookUp(address, context: context)
   }
 }
 

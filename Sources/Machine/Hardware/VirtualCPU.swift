@@ -1,13 +1,5 @@
 internal import Paging
 
-/// A page that was translated last, and the accesses that its entry allows.
-struct LastPage {
-  var page: UInt64
-  var allowed: UInt64
-
-  static var none: LastPage { LastPage(page: .max, allowed: 0) }
-}
-
 /// One virtual CPU: the guest's registers, and the translation caches of the processor that runs it.
 struct VirtualCPU: ~Copyable {
   let index: Int
@@ -30,6 +22,8 @@ struct VirtualCPU: ~Copyable {
   var fetches: TLBLevel
   var data: TLBLevel
   var second: TLBLevel
+  /// What the loop asks of ``data`` [0] and ``fetches`` [1], if it may let anything pass.
+  let latestEntries: InlineArray<2, LatestEntries.View>
   /// Instead of those three, on machines that have no walker.
   var softwareTLB: SoftwareTLB?
   var structures: PagingStructureCaches<VirtualSpace>
@@ -38,16 +32,15 @@ struct VirtualCPU: ~Copyable {
   /// Of the nested table; empty in other modes.
   var nested: NestedCaches
   /// Nested table, VPID and PCID as in ``TLBEntry/tag``.
-  var context: UInt64 = 0
+  var context: UInt64 = 0 {
+    didSet { if context != oldValue { forgetLatest() } }
+  }
   /// Whose translations the CPU makes: part of ``context``.
   private(set) var owner = TranslationOwner()
   /// Nested tables that the CPU has run with, 0 for none: entries may be of any of them.
   private(set) var nestedTables: [UInt64] = [0]
   /// An access has been made: register loads from now on are instructions, before it they set the state.
   var hasStarted = false
-  /// The page last translated by a fetch [1] or for data [0]: its entry is the latest of its set, so that another access
-  /// to it that is allowed changes nothing but a count.
-  var lastPages: InlineArray<2, LastPage> = [.none, .none]
   /// The accesses (``Access/bit``s) of the mode that the guest is in, kernel or user, where each has a base table of its
   /// own; else all.
   var modeAccesses = GuestMode.any
@@ -63,8 +56,9 @@ struct VirtualCPU: ~Copyable {
   init(index: Int, _ machine: borrowing MachineState) {
     self.index = index
     let description = machine.description
-    fetches = TLBLevel(description.l1Instruction)
-    data = TLBLevel(description.l1Data)
+    fetches = TLBLevel(description.l1Instruction, keepsLatest: true)
+    data = TLBLevel(description.l1Data, keepsLatest: true)
+    latestEntries = [data.latestEntries(seesAll: machine.seesAll), fetches.latestEntries(seesAll: machine.seesAll)]
     second = TLBLevel(description.l2)
     softwareTLB = description.softwareTLB.map { geometry in
       let isShared = machine.mode != .native
@@ -94,12 +88,16 @@ struct VirtualCPU: ~Copyable {
     context = owner.raw | context & TLBEntry.pcidMask
     nested.table = owner.nestedTable
     dropLog?.note(nil)
-    forgetLastPages()
   }
 
   /// The entry that the first TLB level has for a page, 0 if none.
   @inline(__always) mutating func lookUpFirst(_ page: UInt64, _ access: Access) -> UInt64 {
     access.isFetch ? fetches.lookUp(page, context: context) : data.lookUp(page, context: context)
+  }
+
+  /// The software-managed TLB gives this for a page until something is forgotten.
+  func noteLatest(_ page: UInt64, _ entry: UInt64, _ access: Access) {
+    if access.isFetch { fetches.noteLatest(page, entry) } else { data.noteLatest(page, entry) }
   }
 
   /// Enters a completed walk in the TLBs. `isNew`: neither level had an entry for the page.
@@ -118,7 +116,6 @@ struct VirtualCPU: ~Copyable {
     } else {
       data.fill(page.raw, data: entry, context: context, isNew: isNew)
     }
-    forgetLastPages()
   }
 
   /// Where the hardware's walk of an address begins without a cache's help; nil: its pointer is not present.
@@ -133,7 +130,9 @@ struct VirtualCPU: ~Copyable {
   /// Works out which way walks take, after the hardware's controls have changed.
   mutating func chooseWalker() { walksByEntries = pageWalks.isPresent || hardwareControls.levels < 4 }
 
-  mutating func forgetLastPages() {
-    lastPages = [.none, .none]
+  /// What the loop asks no longer holds: other entries, or a software-managed TLB's, are to answer.
+  func forgetLatest() {
+    fetches.forgetLatest()
+    data.forgetLatest()
   }
 }

@@ -55,9 +55,31 @@ struct Plan {
     sharesPCID = flavour == .omitting && random.oneIn(4)
     let drawn = random.pick([MachineDescription.roomy, .roomy, .tight, .plainTLB, .bareFiveLevels])
     self.machine = machine ?? drawn
+    if machine == nil { drawGeometry() }
     drawNested(&random, hasCaches: machine == nil)
     hasSMAP = flavour != .direct && random.oneIn(3)
     hasMarks = random.oneIn(3)
+  }
+
+  /// TLBs and caches of walks of any shape, of which some answer without a look-up and some do not.
+  private mutating func drawGeometry() {
+    var random = SplitMix64(seed: seed &* 0x1000_0000_0001)
+    guard random.oneIn(3) else { return }
+    func level() -> [TLBGeometry] {
+      let shared: [[[PageSize]]] = [
+        [[.small, .large, .huge]], [[.small], [.large, .huge]], [[.small], [.large], [.huge]],
+        [[.small, .huge], [.large]],
+      ]
+      return random.pick(shared).map {
+        TLBGeometry($0, sets: random.pick([1, 1, 2, 3, 4, 8]), ways: random.pick([1, 2, 4, 8, 12, 17]))
+      }
+    }
+    machine.name += " with drawn caches"
+    (machine.l1Data, machine.l1Instruction, machine.l2) = (level(), level(), level())
+    for level in 2...5 where machine.pagingStructureCaches[level] != nil {
+      machine.pagingStructureCaches[level] = random.pick([1, 3, 16, 17, 40])
+    }
+    machine.walkCaches = [8, 16, 3].map { CacheGeometry(sets: random.pick([1, 2, 3]), ways: $0, cycles: UInt64($0)) }
   }
 
   /// The settings of nested paging, and its caches.

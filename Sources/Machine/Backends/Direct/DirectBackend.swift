@@ -72,6 +72,10 @@ struct DirectBackend: Backend, ~Copyable {
     return machine.walkGuestTables(address, access, &cpu)
   }
 
+  @inline(__always) func walksPlainly(_ access: Access, in mode: UInt64) -> PlainWalk {
+    mode & access.bit != 0 && queue.isEmpty ? .guestTables : .none
+  }
+
   // MARK: Faults
 
   /// Every page fault enters Xen, which bounces it to the guest, but for stores that the guest may make and the hardware

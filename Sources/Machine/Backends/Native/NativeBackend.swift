@@ -23,6 +23,8 @@ struct NativeBackend: Backend, ~Copyable {
     machine.walkGuestTables(address, access, &cpu)
   }
 
+  @inline(__always) func walksPlainly(_ access: Access, in mode: UInt64) -> PlainWalk { .guestTables }
+
   mutating func resolve(
     _ fault: HardwareFault, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> Resolution {

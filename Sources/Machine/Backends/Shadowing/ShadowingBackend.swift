@@ -54,6 +54,8 @@ enum ShadowMark {
 }
 
 extension ShadowingBackend where Self: ~Copyable {
+  @inline(__always) func walksPlainly(_ access: Access, in mode: UInt64) -> PlainWalk { .hypervisorTables }
+
   mutating func start(_ cpu: inout VirtualCPU, _ machine: inout MachineState, isFirst: Bool) {
     cpu.setHardwareControls(machine.hypervisorControls(for: cpu.registers))
     if isFirst { machine.installTraces() }

@@ -54,7 +54,7 @@ extension ProcessorBox where MMU: ~Copyable {
 
   func exchange(_ host: Host) {
     host.exchange(&processor.machine)
-    processor.cpus.running.forgetLastPages()
+    processor.cpus.running.forgetLatest()
   }
 
   func flushProcessors() { processor.cpus.forEach { $0.forgetAll() } }
@@ -141,7 +141,6 @@ extension VirtualCPU {
     second.removeAll()
     removeStructures { _ in true }
     nested.removeAll()
-    forgetLastPages()
   }
 }
 
