@@ -38,9 +38,14 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
     if state.dirtyLog.phase != .off, let problem = MMU.dirtyLogProblem(state.settings) {
       throw ReplayError(operation: 0, message: problem)
     }
+    if state.dirtyLog.phase != .off && state.settings.dma.translation == .iommu {
+      throw ReplayError(
+        operation: 0, message: "dma.translation=iommu with a dirty log, past which devices store: expected copy or list"
+      )
+    }
     backend = try MMU(&state)
     cpus = CPUSet(first: VirtualCPU(index: 0, state))
-    seesAll = configuration.checks || state.sharesPages
+    seesAll = configuration.checks || state.sharesPages || state.lastUses != nil
     machine = state
     if configuration.checks {
       let hasPageWalkCache = configuration.machine.pageWalkCache != nil
@@ -48,20 +53,21 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
     }
   }
 
-  /// Carries out a batch, in parts where something of the dirty log is due within.
-  mutating func replay(_ batch: OperationBatch) throws(ReplayError) {
-    if machine.dirtyLog.phase == .off { return try replay(batch, 0..<batch.count) }
-    var first = 0
-    while first < batch.count {
+  /// Carries out operations of a batch, nil: all, in parts where something of the dirty log is due within.
+  mutating func replay(_ batch: OperationBatch, _ range: Range<Int>? = nil) throws(ReplayError) {
+    let range = range ?? 0..<batch.count
+    if machine.dirtyLog.phase == .off { return try replayAtOnce(batch, range) }
+    var first = range.lowerBound
+    while first < range.upperBound {
       let due = machine.dirtyLog.due
-      let end = Int(min(UInt64(batch.count), max(due, batch.firstNumber) - batch.firstNumber))
-      try replay(batch, first..<max(first, end))
+      let end = Int(min(UInt64(range.upperBound), max(due, batch.firstNumber) - batch.firstNumber))
+      try replayAtOnce(batch, first..<max(first, end))
       first = max(first, end)
       if batch.firstNumber + UInt64(first) >= due { turnDirtyLog(at: due) }
     }
   }
 
-  private mutating func replay(_ batch: OperationBatch, _ range: Range<Int>) throws(ReplayError) {
+  private mutating func replayAtOnce(_ batch: OperationBatch, _ range: Range<Int>) throws(ReplayError) {
     var runHits: UInt64 = 0
     defer { foldAccesses(runHits) }
     let operations = batch.operations.span
