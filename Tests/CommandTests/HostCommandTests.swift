@@ -79,7 +79,7 @@ final class HostCommandTests: XCTestCase {
     XCTAssertEqual(sum("true_faults", machines), 3 * 700)
     let direct = try XCTUnwrap(machines["direct"])
     XCTAssertEqual(direct["host_mapped"], 1024 - (direct["balloon_given"] ?? 0) + (direct["balloon_taken"] ?? 0))
-    XCTAssertGreaterThan(direct["balloon_given"] ?? 0, 200)
+    XCTAssertGreaterThan(direct["balloon_given"] ?? 0, 150)
     XCTAssertEqual((direct["host_swap_outs"] ?? 0) + (direct["hidden_host"] ?? 0), 0)
     XCTAssertEqual(sum("host_swap_ins", machines), 0)
   }
@@ -90,13 +90,15 @@ final class HostCommandTests: XCTestCase {
     let result = try Program.run(["host", Self.hosts + "/clones.json", "--csv=-", "--timeline", folder.path("t.csv")])
     XCTAssertEqual(result.status, 0, result.errors)
     let rows = try folder.read("t.csv").split(separator: "\n").map {
-      $0.split(separator: ",").map(String.init)
+      $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     }
     XCTAssertEqual(rows[0].prefix(5), ["round", "machine", "mode", "operations", "mapped"])
     XCTAssertEqual(rows.count % 10, 1)
     XCTAssertEqual(rows[1].prefix(4), ["0", "clone-1", "nested", "100"])
     let (counts, last) = (
-      result.output.split(separator: "\n").map { $0.split(separator: ",").map(String.init) }, rows.suffix(10)
+      result.output.split(separator: "\n").map {
+        $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+      }, rows.suffix(10)
     )
     for (row, machine) in zip(last, counts.dropFirst()) {
       for (name, column) in [("mapped", "host_mapped"), ("shared", "host_shared"), ("operations", "operations")] {
@@ -125,7 +127,9 @@ final class HostCommandTests: XCTestCase {
         #"{"memory": "1600K", "quantum": 50, "machines": [{"name": "a", "trace": "t.txt", "mode": "nested"\#(more)}]}"#
       let result = try Program.run(["host", try folder.write(host, to: "h.json"), "--csv=-", "--check"])
       XCTAssertEqual(result.status, 0, result.errors)
-      let rows = result.output.split(separator: "\n").map { $0.split(separator: ",").map(String.init) }
+      let rows = result.output.split(separator: "\n").map {
+        $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+      }
       return Dictionary(uniqueKeysWithValues: zip(rows[0], rows[1]).map { ($0, Int($1) ?? -1) })
     }
     let (blind, seeing) = (try counts(""), try counts(#", "foresight": true"#))

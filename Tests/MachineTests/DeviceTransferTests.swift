@@ -241,6 +241,95 @@ final class DeviceTransferTests: XCTestCase {
     }
   }
 
+  /// A page that devices may reach is shared, merged and given a frame of its own: what they may reach follows.
+  func testSharingFollowsDevices() throws {
+    for mode in Self.modes {
+      for way in Self.ways {
+        let guest = guest(4) { guest in
+          for page in 0..<4 as Range<UInt64> {
+            guest.write(0x40_0000 + page << 12)
+            guest.dma(Self.data + page << 12, 8, writes: true)
+            guest.append(Operation(.content, Self.data + page << 12), [page / 2 + 1])
+          }
+          for _ in 0..<400 { guest.read(0x40_3000) }
+          guest.dma(Self.data, 0x4000, writes: false)
+          for _ in 0..<400 { guest.read(0x40_3000) }
+          guest.write(0x40_0000)
+          guest.dma(Self.data + 0x1000, 8, writes: true)
+        }
+        var settings = HostSettings(memory: 8 << 20)
+        settings.scannedPages = 200
+        var run = HostRun(members: [], settings: settings)
+        for name in ["a", "b"] {
+          var member = HostRun.Member(guest: guest, mode: mode, settings: self.settings(way))
+          member.machine.name = name
+          run.members.append(member)
+        }
+        run.quantum = 50
+        for outcome in try checked(run) {
+          XCTAssertEqual(outcome.counters.hostShareBreaks, way == "list" ? 6 : 2, "\(mode) \(way)")
+        }
+      }
+    }
+  }
+
+  /// While a device is at a page of a list, nobody shares its frame.
+  func testPinnedPagesAreNotShared() throws {
+    for mode in Self.modes {
+      for (duration, expected) in [("0", 8), ("100000", 6)] {
+        let guest = guest(4) { guest in
+          for page in 0..<4 as Range<UInt64> {
+            guest.write(0x40_0000 + page << 12)
+            guest.append(Operation(.content, Self.data + page << 12), [page / 2 + 1])
+          }
+          guest.dma(Self.data, 8, writes: false)
+          for _ in 0..<600 { guest.read(0x40_3000) }
+        }
+        var settings = HostSettings(memory: 8 << 20)
+        settings.scannedPages = 200
+        var run = HostRun(members: [], settings: settings)
+        for name in ["a", "b"] {
+          var member = HostRun.Member(
+            guest: guest, mode: mode, settings: self.settings("list", [("dma.duration", duration)]))
+          member.machine.name = name
+          run.members.append(member)
+        }
+        run.quantum = 50
+        var pages = 0
+        _ = try run.outcomes { host, _ in pages = host.sharing.pages }
+        XCTAssertEqual(pages, expected, "\(mode) \(duration)")
+      }
+    }
+  }
+
+  /// A transfer of more pages than the host has frames: one list after the other.
+  func testLongTransferTakesTurns() throws {
+    for mode in Self.modes {
+      let guest = guest(1) { $0.dma(Self.data, 500 << 12, writes: true) }
+      let member = HostRun.Member(guest: guest, mode: mode, settings: settings("list"))
+      let run = HostRun(members: [member], settings: HostSettings(memory: 330 << 12))
+      let outcomes = try checked(run)
+      XCTAssertEqual(outcomes[0].counters.dmaPinned, 500, "\(mode)")
+      XCTAssertGreaterThan(outcomes[0].counters.hostSwapOuts, 200)
+    }
+  }
+
+  /// Copy-on-write by the guest's own store moves a page that a device may read.
+  func testCopiedPageLeavesTheIOMMU() throws {
+    for mode in Self.modes {
+      let guest = guest(1) { guest in
+        guest.dma(Self.data, 8, writes: false)
+        guest.write(0x40_0000)
+        guest.dma(Self.data, 8, writes: false)
+      }
+      let outcome = try guest.run(mode, settings("iommu", [("trace.cow", "1000000+1000")]), batch: 1)
+      XCTAssertEqual(outcome.divergences.count, 0, "\(mode): \(outcome.divergences)")
+      XCTAssertEqual(outcome.counters.framesCopied, 1)
+      XCTAssertEqual(outcome.counters.iommuUnmaps, 1)
+      XCTAssertEqual(outcome.counters.dmaRequests, 2)
+    }
+  }
+
   func testWhatIsRefused() {
     let guest = guest(1) { $0.dma(Self.data, 8, writes: true) }
     XCTAssertThrowsError(try guest.run(.nested, as: .process))
