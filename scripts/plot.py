@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Pictures of the counters of `memlab replay --csv`, and of the curves of `memlab reuse --csv`.
+"""Pictures of the counters of `memlab replay --csv`, of the curves of `memlab reuse --csv`, and of the timelines of
+`memlab host --timeline`.
 
     scripts/plot.py report.csv                     three pictures beside it: report-hidden-faults.png …
     scripts/plot.py report.csv -o pictures/x.pdf   pictures/x-hidden-faults.pdf …
     scripts/plot.py a.csv b.csv --only cycles      the rows of both files in one picture
     scripts/plot.py reuse.csv                      misses against size: reuse-misses.png
+    scripts/plot.py a.csv b.csv -o hosts.png       timelines, a panel each: hosts-memory.png, hosts-swapping.png …
 
 Hidden faults by class, page-walk references a TLB miss, and cycles by where they go; one group of bars a trace, one bar
 a mode. Needs matplotlib.
@@ -26,6 +28,14 @@ def fail(message, status):
     sys.exit(status)
 
 
+def kind_of(row):
+    if "round" in row:
+        return "timeline"
+    if "trace" not in row:
+        return None
+    return "curves" if "entries" in row else "replays" if "mode" in row else None
+
+
 def read_rows(paths):
     rows = []
     for path in paths:
@@ -34,11 +44,15 @@ def read_rows(paths):
                 found = list(csv.DictReader(file))
         except OSError as error:
             fail(f"{path}: {error.strerror}", 66)
-        if not found or "trace" not in found[0] or not ("mode" in found[0] or "entries" in found[0]):
-            fail(f"{path}: no rows of `memlab replay --csv` or `memlab reuse --csv`", 65)
+        kind = kind_of(found[0] if found else {})
+        if kind is None:
+            fail(f"{path}: no rows of `memlab replay --csv`, `memlab reuse --csv` or `memlab host --timeline`", 65)
+        if kind == "timeline":
+            for row in found:
+                row["trace"] = os.path.splitext(os.path.basename(path))[0]
         rows += found
-    if len({"entries" in row for row in rows}) > 1:
-        fail("rows of replays and of curves do not go into one picture", 64)
+    if len({kind_of(row) for row in rows}) > 1:
+        fail("rows of replays, of curves and of timelines do not go into one picture", 64)
     return rows
 
 
@@ -219,6 +233,109 @@ def miss_curves(plt, rows):
     return figure
 
 
+def timeline_panels(plt, rows, title, label):
+    """A panel a file, with the same scales; gives axes, the rounds, and each machine's rows by its name."""
+    hosts = {}
+    for row in rows:
+        hosts.setdefault(row["trace"], {}).setdefault(row["machine"], []).append(row)
+    figure, panels = plt.subplots(1, len(hosts), figsize=(1.8 + 4.6 * len(hosts), 4.2), layout="constrained",
+                                  sharey=True, squeeze=False)
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+    for axes, (name, machines) in zip(panels[0], hosts.items()):
+        axes.set_title(name, loc="left", fontsize="medium")
+        axes.set_xlabel("rounds of turns")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(color="#dddddd", linewidth=0.8)
+        axes.set_axisbelow(True)
+    panels[0][0].set_ylabel(label)
+    return figure, list(zip(panels[0], hosts.values()))
+
+
+def rounds(rows):
+    return [number(row, "round") for row in rows]
+
+
+def totals(machines, value):
+    """The sum over the machines, round by round."""
+    return [sum(value(row) for row in group) for group in zip(*machines.values())]
+
+
+def host_memory(plt, rows):
+    figure, panels = timeline_panels(plt, rows, "Pages with a machine frame", "pages")
+    for axes, machines in panels:
+        names = list(machines)
+        shown = names if len(names) <= len(COLORS) else []
+        for index, name in enumerate(shown):
+            group = machines[name]
+            axes.plot(rounds(group), [number(row, "mapped") for row in group], color=COLORS[index], linewidth=1.6,
+                      linestyle=["-", "--", "-.", ":"][index % 4], label=f"{name} ({group[0]['mode']})")
+        if not shown:
+            group = machines[names[0]]
+            axes.plot(rounds(group), totals(machines, lambda row: number(row, "mapped")), color=COLORS[0], linewidth=1.6,
+                      label=f"all {len(names)} machines")
+        group = machines[names[0]]
+        axes.plot(rounds(group), [number(row, "free") for row in group], color="#888888", linewidth=1, linestyle=":",
+                  label="free frames")
+    panels[0][0].set_ylim(bottom=0)
+    legend(panels[-1][0])
+    return figure
+
+
+def host_swapping(plt, rows):
+    figure, panels = timeline_panels(plt, rows, "Reads from swap areas so far", "pages")
+    parts = [("swap_ins", "by the host", "-"), ("double_paged", "of these, for the guest to write", "-."),
+             ("guest_swap_ins", "by the guests", "--")]
+    for axes, machines in panels:
+        group = next(iter(machines.values()))
+        for index, (column, label, style) in enumerate(parts):
+            axes.plot(rounds(group), totals(machines, lambda row, column=column: number(row, column)),
+                      color=COLORS[index], linewidth=1.6, linestyle=style, label=label)
+    panels[0][0].set_ylim(bottom=0)
+    legend(panels[-1][0])
+    return figure
+
+
+def host_sharing(plt, rows):
+    figure, panels = timeline_panels(plt, rows, "Sharing by contents", "pages")
+    for axes, machines in panels:
+        group = next(iter(machines.values()))
+        times, frames = rounds(group), [number(row, "shared_frames") for row in group]
+        pages = totals(machines, lambda row: number(row, "shared"))
+        axes.plot(times, totals(machines, lambda row: number(row, "mapped")), color=COLORS[1], linewidth=1.6,
+                  linestyle="--", label="pages with a frame")
+        axes.plot(times, pages, color=COLORS[0], linewidth=1.6, label="pages that share one")
+        axes.plot(times, frames, color=COLORS[2], linewidth=1.6, linestyle="-.", label="frames that they share")
+        axes.fill_between(times, frames, pages, color=COLORS[4], alpha=0.3, linewidth=0, label="saved")
+    # Panels share their scale: not before all are drawn.
+    panels[0][0].set_ylim(bottom=0)
+    legend(panels[-1][0])
+    return figure
+
+
+def host_cycles(plt, rows):
+    """One line a host, so that ways to get by are compared."""
+    hosts = {}
+    for row in rows:
+        hosts.setdefault(row["trace"], {}).setdefault(row["machine"], []).append(row)
+    sums = {name: totals(machines, lambda row: number(row, "cycles_total")) for name, machines in hosts.items()}
+    scale, unit = unit_of(max(line[-1] for line in sums.values()))
+    figure, axes = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+    axes.set_title("Cycles of all machines so far", loc="left", fontweight="bold", pad=12)
+    axes.set_xlabel("rounds of turns")
+    axes.set_ylabel(f"cycles{', ' + unit if unit else ''}")
+    for index, (name, line) in enumerate(sums.items()):
+        axes.plot(rounds(next(iter(hosts[name].values()))), [value / scale for value in line],
+                  color=COLORS[index % len(COLORS)], linewidth=1.6, linestyle=["-", "--", "-.", ":"][index % 4],
+                  label=name)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#dddddd", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.set_ylim(bottom=0)
+    legend(axes)
+    return figure
+
+
+TIMELINES = {"memory": host_memory, "swapping": host_swapping, "cycles-so-far": host_cycles, "sharing": host_sharing}
 PICTURES = {"hidden-faults": hidden_faults, "walk-references": walk_references, "cycles": cycles}
 
 
@@ -226,7 +343,7 @@ def main():
     parser = argparse.ArgumentParser(description="Pictures of `memlab replay --csv` and `memlab reuse --csv`.")
     parser.add_argument("csv", nargs="+", help="reports; their rows are put together")
     parser.add_argument("-o", "--output", help="NAME.png or NAME.pdf; the picture's name goes before the extension")
-    parser.add_argument("--only", choices=PICTURES, help="draw one picture instead of all")
+    parser.add_argument("--only", choices=[*PICTURES, *TIMELINES], help="draw one picture instead of all")
     arguments = parser.parse_args()
     try:
         import matplotlib
@@ -235,7 +352,10 @@ def main():
     except ImportError:
         fail("matplotlib is missing: pip install matplotlib", 69)
     rows = read_rows(arguments.csv)
-    if "entries" in rows[0]:
+    if "round" in rows[0]:
+        shown = [name for name in TIMELINES if name != "sharing" or any(number(row, "shared") for row in rows)]
+        pictures = {name: lambda draw=TIMELINES[name]: draw(plt, rows) for name in shown}
+    elif "entries" in rows[0]:
         pictures = {"misses": lambda: miss_curves(plt, rows)}
     else:
         layout = Layout(rows)

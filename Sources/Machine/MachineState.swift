@@ -8,7 +8,9 @@ struct MachineState: ~Copyable {
   let guest: TraceHeader.Guest
   var memory = MachineMemory()
   var physmap: Physmap
-  /// The machine shares a host with others, which backs its pages on demand.
+  /// The machine shares a host with others, which has the frames.
+  let isOnHost: Bool
+  /// The host backs its pages on demand, and may take their frames; a domain under direct paging has its own from the start.
   let isHosted: Bool
   /// The host looks for pages that hold the same: stores are followed.
   let sharesPages: Bool
@@ -22,6 +24,8 @@ struct MachineState: ~Copyable {
   var walkCache: WalkCache
   var counters = Counters()
   var traces = MemoryTraces()
+  /// What the guest's devices may reach.
+  var devices = Devices()
   /// The traces that the settings ask for are in force.
   var areTracesOn: Bool
   /// What the processor's virtualization makes of each class of intercepted operations.
@@ -55,6 +59,8 @@ struct MachineState: ~Copyable {
   /// Each CPU measures the reuse of its translations.
   let measuresReuse: Bool
   let logsDrops: Bool
+  /// When pages are used for the last time, if somebody asks for it.
+  var lastUses: LastUses?
   /// The steps of walks, if somebody asks for them.
   var notes: WalkNotes?
   /// Number of the operation that is carried out.
@@ -86,18 +92,22 @@ struct MachineState: ~Copyable {
     guardedRange = sharesSpace && monitor.hiding == .protection ? range : nil
     truncatedRange = sharesSpace && monitor.hiding == .truncation ? range : nil
     areTracesOn = !settings.traces.beginAtMark
-    physmap = Physmap(isIdentity: configuration.mode == .native, of: configuration.domain)
-    isHosted = configuration.share != nil
+    physmap = Physmap(
+      isIdentity: configuration.mode == .native, of: configuration.domain, hostFrames: configuration.share?.frames ?? 0)
+    isOnHost = configuration.share != nil
+    isHosted = isOnHost && configuration.mode != .direct
     hosted = configuration.share.map { HostedPages($0) }
     let sharesPages = configuration.share?.sharesPages ?? false
     self.sharesPages = sharesPages
-    seesAll = configuration.checks || sharesPages
+    seesAll = configuration.checks || sharesPages || configuration.notesLastUses
     let walkCaches = settings.walkCaches == .none ? [] : description.walkCaches
     walkCache = WalkCache(walkCaches, memory: description.costs.memory)
     log = Log(recordsEvents: configuration.recordsEvents, recordsRounds: configuration.recordsDirtyRounds)
     // A bare machine has nobody to log for.
     dirtyLog = DirtyLog(configuration.mode == .native ? DirtyLogSettings() : settings.dirtyLog)
     hasNestedTable = configuration.mode == .nested
+    if settings.dma.translation == .iommu { traces.noteWatched() }
+    if configuration.notesLastUses && configuration.mode == .native { lastUses = LastUses() }
     let ram = configuration.share?.size ?? Self.defaultRAM
     ramPages = min(ram, 1 << UInt64(description.maxPhysicalAddressBits)) >> 12
   }
@@ -161,6 +171,7 @@ struct MachineState: ~Copyable {
 
   /// Books a page as a table of a level (0: not known) or, with `isTable` false, as no longer one of it.
   mutating func noteTable(_ page: PPN, level: Int, isTable: Bool = true) {
+    if isTable { lastUses?.keep(page) }
     let bit = UInt8(1) << UInt8(level)
     let levels = tableLevels[page] ?? 0
     let now = isTable ? levels | bit : levels & ~bit & ~1
@@ -185,7 +196,7 @@ struct MachineState: ~Copyable {
 
   /// Books the peak of machine frames in use: the guest's memory and the hypervisor's own frames.
   mutating func notePeaks() {
-    if isHosted { return noteHosted() }
+    if isOnHost { return noteHosted() }
     counters.machineFramesPeak = ramPages + physmap.ownFramesPeak
   }
 }

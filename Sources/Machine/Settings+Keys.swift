@@ -1,7 +1,7 @@
 extension Settings {
   /// Every key there is, in the order in which they are listed.
   public static let keys: [Key] =
-    generalKeys + nestedKeys + dirtyLogKeys + monitorKeys + guestKeys + softwareTLBKeys + directKeys
+    generalKeys + nestedKeys + dirtyLogKeys + monitorKeys + guestKeys + softwareTLBKeys + directKeys + deviceKeys
 
   private static let generalKeys: [Key] = [
     .word("guest.ac", ["1", "0"], "EFLAGS.AC as the guest's kernel sees it; 0 lets SMAP refuse") {

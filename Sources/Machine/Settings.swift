@@ -31,6 +31,8 @@ public struct Settings: Hashable, Sendable {
   var guest = GuestSettings()
   /// The keys of direct paging.
   var direct = DirectSettings()
+  /// The keys of devices under the other hypervisors.
+  var dma = DMASettings()
 
   /// Entries of the processor's software-managed TLB that the hypervisor keeps for itself.
   var reservedTLBEntries = 8

@@ -16,6 +16,8 @@ public struct Configuration: Sendable {
   var share: HostShare?
   /// Check every TLB hit against the tables that were valid (the staleness oracle) and the backend's invariants.
   public var checks = false
+  /// Note ``Simulation/lastUses``; on a bare machine alone.
+  public var notesLastUses = false
   /// Measure ``Simulation/reuse``; see ``reuse(on:_:guest:)``.
   var measuresReuse = false
   /// Keep what is dropped from the TLBs, for ``Simulation/takeEffects()``.
@@ -75,7 +77,9 @@ public final class Simulation {
       sharedHost.beginTurn(of: machine)
       defer { sharedHost.endTurn(of: machine) }
       if let number = machine.number { try sharedHost.tellBalloon(of: number) }
-      return try body()
+      let result = try body()
+      if let lack = machine.lack(sharedHost) { throw lack }
+      return result
     }
     guard let host, case .direct(let box) = processor else { return try body() }
     box.enter(host)
@@ -87,9 +91,9 @@ public final class Simulation {
   /// The first divergences, at most 20; ``Counters/divergences`` counts them all.
   public var divergences: [Divergence] { processor.cold.divergences }
 
-  /// Carries out the operations of a batch.
-  public func replay(_ batch: OperationBatch) throws(ReplayError) {
-    try onMachine { () throws(ReplayError) in try processor.replay(batch) }
+  /// Carries out the operations of a batch, or those with these indices.
+  public func replay(_ batch: OperationBatch, _ range: Range<Int>? = nil) throws(ReplayError) {
+    try onMachine { () throws(ReplayError) in try processor.replay(batch, range) }
   }
 
   /// Carries out what was held back, and the last checks.
@@ -111,6 +115,10 @@ public final class Simulation {
 
   /// What the operations since the last call have done beside TLB hits and walks that find their way.
   func takeEffects() -> ReplayEffects { processor.cold.takeEffects() }
+
+  /// For each physical page, one more than the number of the operation that uses it last, 0 if none does, the largest number
+  /// if it is a table at any time; empty unless the configuration asks for it.
+  public var lastUses: [UInt64] { processor.cold.lastUses }
 
   /// The misses of TLBs of every size; nil if the configuration does not measure them.
   public var reuse: ReuseCurves? { processor.cold.reuse() }
@@ -150,14 +158,14 @@ private enum AnyProcessor {
     }
   }
 
-  func replay(_ batch: OperationBatch) throws(ReplayError) {
+  func replay(_ batch: OperationBatch, _ range: Range<Int>?) throws(ReplayError) {
     switch self {
-    case .native(let box): try box.processor.replay(batch)
-    case .emulatedTLB(let box): try box.processor.replay(batch)
-    case .shadow(let box): try box.processor.replay(batch)
-    case .nested(let box): try box.processor.replay(batch)
-    case .direct(let box): try box.processor.replay(batch)
-    case .softwareTLB(let box): try box.processor.replay(batch)
+    case .native(let box): try box.processor.replay(batch, range)
+    case .emulatedTLB(let box): try box.processor.replay(batch, range)
+    case .shadow(let box): try box.processor.replay(batch, range)
+    case .nested(let box): try box.processor.replay(batch, range)
+    case .direct(let box): try box.processor.replay(batch, range)
+    case .softwareTLB(let box): try box.processor.replay(batch, range)
     }
     if cold.checks { cold.checkInvariants() }
   }
@@ -189,6 +197,7 @@ protocol ColdProcessor: AnyObject {
   func explain(_ address: VirtualAddress, _ access: Access) throws(ReplayError) -> [WalkStep]
   func guestTables() -> [UInt64: UInt64]
   func reuse() -> ReuseCurves?
+  var lastUses: [UInt64] { get }
 }
 
 final class ProcessorBox<MMU: Backend & ~Copyable>: ColdProcessor, HostedMachine {
@@ -209,6 +218,7 @@ final class ProcessorBox<MMU: Backend & ~Copyable>: ColdProcessor, HostedMachine
     }
   }
 
+  var lastUses: [UInt64] { processor.machine.lastUses?.operations ?? [] }
   func takeEvents() -> [Event] { processor.machine.log.takeEvents() }
   func takeDirtyRounds() -> [DirtyRound] { processor.machine.log.takeRounds() }
 

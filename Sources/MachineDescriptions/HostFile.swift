@@ -12,6 +12,8 @@ public struct HostFile: Sendable {
     public var keys: [(name: String, value: String)] = []
     /// Operations of the trace, nil: all.
     public var limit: UInt64?
+    /// A balloon in a recorded kernel takes the pages that the recording uses no more, as a pass before shows.
+    public var hasForesight = false
   }
 
   public let settings: HostSettings
@@ -79,6 +81,7 @@ public struct HostFile: Sendable {
     }
     var entry = Entry(machine: machine, trace: try group.string("trace"), mode: mode)
     if group.has("limit") { entry.limit = UInt64(try group.count("limit", from: 1)) }
+    if group.has("foresight") { entry.hasForesight = try group.bool("foresight") }
     if group.has("keys") {
       let keys = try group.group("keys")
       for key in keys.keys { entry.keys.append((key, try keys.text(key))) }

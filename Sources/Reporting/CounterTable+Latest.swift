@@ -5,7 +5,7 @@ extension CounterTable {
   /// The columns that came later still: behind `settings`.
   static let latest: [Column] =
     shadowing + walks + monitor + designs + kernel + cycles + dirtyLog + moves + softwareTLB + entries + direct
-    + grants + devices + directDesigns + host
+    + grants + devices + directDesigns + host + transfers
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -187,5 +187,13 @@ extension CounterTable {
     Column("host_shared", isLevel: true) { $0.hostShared },
     Column("host_merges") { $0.hostMerges },
     Column("host_share_breaks") { $0.hostShareBreaks },
+  ]
+
+  /// Transfers of devices, and what the hypervisor does for them.
+  private static let transfers: [Column] = [
+    Column("dma_pages") { $0.dmaPages },
+    Column("dma_copied") { $0.dmaCopied },
+    Column("dma_pinned") { $0.dmaPinned },
+    Column("dma_requests") { $0.dmaRequests },
   ]
 }

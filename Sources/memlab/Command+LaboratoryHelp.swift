@@ -55,13 +55,15 @@ extension Command {
         "scannedPages": 0,                  pages looked at after each turn for others that hold the same; 0: never
         "seed": 1,                          decides which pages are taken and sampled
         "machines": [
-          {"name": "web", "trace": "web.bin", "mode": "nested",   nested, shadow or emulated-tlb
-           "size": "32M",                   memory that it believes to have; default: what its trace says
+          {"name": "web", "trace": "web.bin", "mode": "nested",   or shadow, emulated-tlb, direct
+           "size": "32M",                   memory that it believes to have; default: what its trace says; mode direct
+                                            must have one, and keeps it all but for what its balloon gives back
            "minimum": "64K",                that it keeps whatever happens
            "shares": 1000,                  its weight against others
            "clones": 1,                     so many of them
            "image": "web",                  machines of one image have the same files; default: the trace
            "limit": 1000000,                operations; default: all of the trace
+           "foresight": false,              a recorded kernel has a balloon of pages that the trace uses no more
            "keys": {"nested.format": "npt"}}   settings of `memlab modes`; default: none
         ]
       }
@@ -69,6 +71,7 @@ extension Command {
 
       --csv FILE|-     the counters as CSV, one row a machine; its name stands for the trace's
       --series FILE    the counters of each --interval N operations of a machine, a file each
+      --timeline FILE  what each machine has after each round of turns; scripts/plot.py draws it
       --limit N        stop each machine after N operations that has no limit of its own
       --check          as for replay; and after each turn the host's own books
       --quiet          no table and no progress

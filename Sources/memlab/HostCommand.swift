@@ -9,6 +9,7 @@ struct HostCommand {
   private let csv: String?
   private let series: String?
   private let interval: String?
+  private let timeline: String?
   private let limit: String?
   private let checks: Bool
   private let isQuiet: Bool
@@ -17,13 +18,15 @@ struct HostCommand {
     let arguments = try Arguments(
       words,
       options: [
-        .value("--csv"), .value("--series"), .value("--interval"), .value("--limit"), .flag("--check"),
+        .value("--csv"), .value("--series"), .value("--interval"), .value("--limit"), .value("--timeline"),
+        .flag("--check"),
         .flag("--quiet"),
       ])
     path = try arguments.operands(1...1, "one host; see `memlab help host`")[0]
     csv = arguments.value("--csv")
     series = arguments.value("--series")
     interval = arguments.value("--interval")
+    timeline = arguments.value("--timeline")
     limit = arguments.value("--limit")
     checks = arguments.has("--check")
     isQuiet = arguments.has("--quiet")
@@ -38,21 +41,29 @@ struct HostCommand {
     let csvFile = try csv.map { path throws(Failure) in try OutputFile(path) }
     let host = Host(file.settings)
     var members: [SharedMachine.Member] = []
+    var known = Foresight()
     for entry in file.entries {
-      members.append(.init(pass: try pass(entry), place: .machine(host, entry.machine)))
+      let pass = try pass(entry)
+      var machine = entry.machine
+      if entry.hasForesight { machine.lastUses = try known.lastUses(of: pass) }
+      members.append(.init(pass: pass, place: .machine(host, machine)))
     }
     let progress = Progress(passes: members.count, isVisible: !isQuiet && Progress.hasAudience)
     defer { progress.finish() }
-    let outcomes = try SharedMachine(members: members, quantum: file.quantum).run {
-      progress.update(pass: $0, operations: $1, fraction: $2)
-    }
+    let rows = try timeline.map { path throws(Failure) in try OutputFile(path) }
+    try rows?.write(HostTimeline.header)
+    var lines = HostTimeline(file.entries.map { ($0.machine.name, $0.mode) })
+    let outcomes = try SharedMachine(members: members, quantum: file.quantum).run(
+      report: { progress.update(pass: $0, operations: $1, fraction: $2) },
+      afterRound: { counters throws(Failure) in try rows?.write(lines.lines(counters, host)) })
+    try rows?.commit()
     let runs = outcomes.map(\.run)
     for outcome in outcomes { try outcome.reports.commit() }
     if let csvFile {
       try csvFile.write(CounterTable.csv(runs))
       try csvFile.commit()
     }
-    if !isQuiet && ![csv, series].compactMap(\.self).contains(where: OutputFile.isStandardOutput) {
+    if !isQuiet && ![csv, series, timeline].compactMap(\.self).contains(where: OutputFile.isStandardOutput) {
       try Output.print(HostSummary.text(runs, host))
     }
     guard let command = members.first?.pass.command else { return 0 }

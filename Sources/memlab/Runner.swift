@@ -37,24 +37,25 @@ struct Runner {
     try reports.writeHeaders()
   }
 
-  /// Replays a batch; where a row of the series ends within it, in parts.
-  mutating func replay(_ batch: OperationBatch) throws {
-    guard let interval = pass.command.interval else { return try replayWhole(batch) }
-    var first = 0
-    while first < batch.count {
+  /// Replays a batch, or the operations with these indices; where a row of the series ends within them, in parts.
+  mutating func replay(_ batch: OperationBatch, _ range: Range<Int>? = nil) throws {
+    let range = range ?? 0..<batch.count
+    guard let interval = pass.command.interval else { return try replayAtOnce(batch, range) }
+    var first = range.lowerBound
+    while first < range.upperBound {
       let room = Int(clamping: interval - operations % interval)
-      let end = min(first + room, batch.count)
-      try replayWhole(first == 0 && end == batch.count ? batch : batch.slice(first..<end))
+      let end = min(first + room, range.upperBound)
+      try replayAtOnce(batch, first..<end)
       if operations % interval == 0 { try writeSeriesRow() }
       first = end
     }
   }
 
-  private mutating func replayWhole(_ batch: OperationBatch) throws {
+  private mutating func replayAtOnce(_ batch: OperationBatch, _ range: Range<Int>) throws {
     let start = clock.now
-    try simulation.replay(batch)
+    try simulation.replay(batch, range)
     replaying += clock.now - start
-    operations += UInt64(batch.count)
+    operations += UInt64(range.count)
     try writeEvents()
   }
 
@@ -70,6 +71,8 @@ struct Runner {
     try reports.series?.write(series.row(to: simulation.counters))
   }
 
+  var counters: Counters { simulation.counters }
+
   /// Ends the run.
   consuming func outcome(decoding: Duration) throws -> Outcome {
     let start = clock.now
@@ -83,16 +86,5 @@ struct Runner {
     run.settings = pass.command.changes.joined(separator: " ")
     let isCompared = pass.command.checks && pass.command.modes.count > 1 && pass.command.modes.contains(.native)
     return Outcome(run: run, reports: reports, tables: isCompared ? simulation.guestTables() : nil)
-  }
-}
-
-extension OperationBatch {
-  /// A batch of some of these operations.
-  func slice(_ range: Range<Int>) -> OperationBatch {
-    var part = self
-    for (place, index) in range.enumerated() { part.operations[place] = operations[index] }
-    part.count = range.count
-    part.firstNumber += UInt64(range.lowerBound)
-    return part
   }
 }

@@ -20,7 +20,10 @@ struct SharedMachine {
   let quantum: UInt64
 
   /// Replays all of them to their ends; `report` hears of each one's operations and share.
-  func run(report: (Int, UInt64, Double?) -> Void) throws(Failure) -> [Outcome] {
+  /// `afterRound` hears of what they have counted, and of each one's operations, after each round of turns.
+  func run(
+    report: (Int, UInt64, Double?) -> Void, afterRound: ([Counters]) throws(Failure) -> Void = { _ throws(Failure) in }
+  ) throws(Failure) -> [Outcome] {
     var replays: [TurnReplay] = []
     for member in members { replays.append(try TurnReplay(member.pass, on: member.place)) }
     while replays.contains(where: { !$0.hasEnded }) {
@@ -34,6 +37,7 @@ struct SharedMachine {
           throw Failure(.internalError, "operation \(replay.operations) of \(members[index].pass.name): \(problem)")
         }
       }
+      try afterRound(replays.map(\.counters))
     }
     var outcomes: [Outcome] = []
     for replay in replays { outcomes.append(try replay.outcome()) }

@@ -24,13 +24,14 @@ final class TurnReplay {
   }
 
   var fraction: Double? { source.fraction }
+  var counters: Counters { runner.counters }
 
   func takeTurn(of quantum: UInt64) throws(Failure) {
     do {
       var rest = quantum
       while rest > 0, try hasOperations() {
         let end = min(batch.count, next + Int(clamping: rest))
-        try runner.replay(next == 0 && end == batch.count ? batch : batch.slice(next..<end))
+        try runner.replay(batch, next..<end)
         rest -= UInt64(end - next)
         operations += UInt64(end - next)
         next = end

@@ -72,6 +72,74 @@ final class HostCommandTests: XCTestCase {
     XCTAssertEqual(sum("host_swap_outs", machines), 0)
   }
 
+  /// A domain under direct paging keeps its frames until its balloon gives them; the others are taken from, or give too.
+  func testDomainBesideOtherModes() throws {
+    let machines = try replay("mixed", ["--check"])
+    XCTAssertEqual(sum("divergences", machines), 0)
+    XCTAssertEqual(sum("true_faults", machines), 3 * 700)
+    let direct = try XCTUnwrap(machines["direct"])
+    XCTAssertEqual(direct["host_mapped"], 1024 - (direct["balloon_given"] ?? 0) + (direct["balloon_taken"] ?? 0))
+    XCTAssertGreaterThan(direct["balloon_given"] ?? 0, 150)
+    XCTAssertEqual((direct["host_swap_outs"] ?? 0) + (direct["hidden_host"] ?? 0), 0)
+    XCTAssertEqual(sum("host_swap_ins", machines), 0)
+  }
+
+  /// A line for each machine after each round, whose levels at the end are those of the counters.
+  func testTimeline() throws {
+    let folder = try TemporaryFolder()
+    let result = try Program.run(["host", Self.hosts + "/clones.json", "--csv=-", "--timeline", folder.path("t.csv")])
+    XCTAssertEqual(result.status, 0, result.errors)
+    let rows = try folder.read("t.csv").split(separator: "\n").map {
+      $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    }
+    XCTAssertEqual(rows[0].prefix(5), ["round", "machine", "mode", "operations", "mapped"])
+    XCTAssertEqual(rows.count % 10, 1)
+    XCTAssertEqual(rows[1].prefix(4), ["0", "clone-1", "nested", "100"])
+    let (counts, last) = (
+      result.output.split(separator: "\n").map {
+        $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+      }, rows.suffix(10)
+    )
+    for (row, machine) in zip(last, counts.dropFirst()) {
+      for (name, column) in [("mapped", "host_mapped"), ("shared", "host_shared"), ("operations", "operations")] {
+        let index = try XCTUnwrap(rows[0].firstIndex(of: name))
+        XCTAssertEqual(row[index], machine[try XCTUnwrap(counts[0].firstIndex(of: column))], name)
+      }
+    }
+    let saved = last.reduce(0) { $0 + (Int($1[5]) ?? 0) } - (Int(last[rows.count - 1].last ?? "") ?? 0)
+    XCTAssertGreaterThan(saved, 1600)
+  }
+
+  /// A balloon of a scenario that knows the future takes what the trace uses no more.
+  func testForesight() throws {
+    let folder = try TemporaryFolder()
+    var lines = [
+      "memlab-trace 1", "guest scenario", "table 10000 4 0=11007", "table 11000 3 0=12007", "table 12000 2 2=13007",
+    ]
+    lines.append(
+      "table 13000 1 " + (0..<400).map { "\($0)=\(String(0x100007 + $0 << 12, radix: 16))" }.joined(separator: " "))
+    lines.append("cr3 10000")
+    for page in 0..<400 { for _ in 0..<4 { lines.append("w " + String(0x40_0000 + page << 12, radix: 16)) } }
+    for _ in 0..<2000 { lines.append("w 400000") }
+    _ = try folder.write(lines.joined(separator: "\n") + "\n", to: "t.txt")
+    func counts(_ more: String) throws -> [String: Int] {
+      let host =
+        #"{"memory": "1600K", "quantum": 50, "machines": [{"name": "a", "trace": "t.txt", "mode": "nested"\#(more)}]}"#
+      let result = try Program.run(["host", try folder.write(host, to: "h.json"), "--csv=-", "--check"])
+      XCTAssertEqual(result.status, 0, result.errors)
+      let rows = result.output.split(separator: "\n").map {
+        $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+      }
+      return Dictionary(uniqueKeysWithValues: zip(rows[0], rows[1]).map { ($0, Int($1) ?? -1) })
+    }
+    let (blind, seeing) = (try counts(""), try counts(#", "foresight": true"#))
+    XCTAssertGreaterThan(blind["host_swap_outs"] ?? 0, 80)
+    XCTAssertEqual(blind["balloon_given"], 0)
+    XCTAssertEqual(seeing["host_swap_outs"], 0)
+    XCTAssertGreaterThan(seeing["balloon_given"] ?? 0, 80)
+    XCTAssertEqual(seeing["host_balloon_pops"], 0)
+  }
+
   func testTableForPeople() throws {
     let result = try Program.run(["host", Self.hosts + "/balloon.json", "--limit", "2000"])
     XCTAssertEqual(result.status, 0, result.errors)

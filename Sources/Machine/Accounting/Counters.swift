@@ -250,6 +250,12 @@ public struct Counters: Hashable, Sendable {
   public var hostShared: UInt64 = 0
   public var hostMerges: UInt64 = 0
   public var hostShareBreaks: UInt64 = 0
+  /// Pages that devices read or wrote by themselves; those that the hypervisor copied for them, those whose frames it
+  /// kept in place, and those that an IOMMU asked it for.
+  public var dmaPages: UInt64 = 0
+  public var dmaCopied: UInt64 = 0
+  public var dmaPinned: UInt64 = 0
+  public var dmaRequests: UInt64 = 0
 
   public init() {}
 

@@ -76,6 +76,10 @@ extension Backend where Self: ~Copyable {
 
   static func hostProblem(_ settings: Settings) -> String? { "has no hypervisor that could share its memory" }
 
+  mutating func build(_ machine: inout MachineState) {}
+
+  borrowing func violatedHostInvariant(_ machine: borrowing MachineState) -> String? { nil }
+
   mutating func unmap(_ pages: [PPN], _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 
   var furtherFrames: Int { 0 }

@@ -130,6 +130,12 @@ protocol Backend: ~Copyable {
   /// Why a machine with these settings cannot share a host with others; nil if it can.
   static func hostProblem(_ settings: Settings) -> String?
 
+  /// A domain that keeps its frames gets them from the host.
+  mutating func build(_ machine: inout MachineState)
+
+  /// Names what such a domain has that the host's books do not, or the other way round; nil if they agree.
+  borrowing func violatedHostInvariant(_ machine: borrowing MachineState) -> String?
+
   /// The host takes the frames behind pages, or wants to see their next use: no table and no TLB may lead to them any more.
   mutating func unmap(_ pages: [PPN], _ cpu: inout VirtualCPU, _ machine: inout MachineState)
 

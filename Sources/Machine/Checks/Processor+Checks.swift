@@ -40,6 +40,9 @@ extension Processor where MMU: ~Copyable {
 
   /// Holds the backend's tables against its invariants, if anything has happened to them since the last time.
   mutating func checkInvariants() {
+    if oracle != nil, let violation = machine.violatedDevices() {
+      machine.diverge(expected: "devices to reach what they may, and nothing else", found: violation)
+    }
     let counters = machine.counters
     let changes = counters.guestTableStores + counters.guestCR3Loads + counters.guestInvlpgs + counters.exits
     guard oracle != nil, hasStarted, changes != checkedChanges else { return }

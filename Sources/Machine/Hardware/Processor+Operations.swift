@@ -133,14 +133,6 @@ extension Processor where MMU: ~Copyable {
     machine.log.append(event)
   }
 
-  private mutating func transfer(_ operation: Operation, length: UInt64) throws(ReplayError) {
-    if !cpus.running.hasStarted { try start() }
-    let address = PhysicalAddress(operation.address)
-    guard backend.transfer(address, length: length, writes: operation.size == 1, &cpus.running, &machine) else {
-      throw unsupported("'dma' without direct.iommu=on")
-    }
-  }
-
   private mutating func interrupt(_ operation: Operation) {
     guard cpus.running.hasStarted else { return }
     change(.interrupt)

@@ -33,6 +33,9 @@ extension Processor where MMU: ~Copyable {
     switch outcome {
     case .translated(let frame):
       if machine.sharesPages { noteContents(frame, access) }
+      if machine.lastUses != nil && !machine.isDevice(PPN(frame.raw)) {
+        machine.lastUses?.note(PPN(frame.raw), at: machine.operation)
+      }
       if contents != nil { checkContents(frame, address, access) }
       return true
     case .emulated(let page):

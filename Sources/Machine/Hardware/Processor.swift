@@ -36,6 +36,11 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
     if state.dirtyLog.phase != .off, let problem = MMU.dirtyLogProblem(state.settings) {
       throw ReplayError(operation: nil, message: problem)
     }
+    if state.dirtyLog.phase != .off && state.settings.dma.translation == .iommu {
+      throw ReplayError(
+        operation: nil, message: "dma.translation=iommu with a dirty log, past which devices store: expected copy or list"
+      )
+    }
     backend = try MMU(&state)
     cpus = CPUSet(first: VirtualCPU(index: 0, state))
     isPlain =
@@ -48,14 +53,15 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
     }
   }
 
-  /// Carries out a batch, in parts where something of the dirty log is due within.
-  mutating func replay(_ batch: OperationBatch) throws(ReplayError) {
-    if machine.dirtyLog.phase == .off { return try replay(batch, 0..<batch.count) }
-    var first = 0
-    while first < batch.count {
+  /// Carries out operations of a batch, nil: all, in parts where something of the dirty log is due within.
+  mutating func replay(_ batch: OperationBatch, _ range: Range<Int>? = nil) throws(ReplayError) {
+    let range = range ?? 0..<batch.count
+    if machine.dirtyLog.phase == .off { return try replayAtOnce(batch, range) }
+    var first = range.lowerBound
+    while first < range.upperBound {
       let due = machine.dirtyLog.due
-      let end = Int(min(UInt64(batch.count), max(due, batch.firstNumber) - batch.firstNumber))
-      try replay(batch, first..<max(first, end))
+      let end = Int(min(UInt64(range.upperBound), max(due, batch.firstNumber) - batch.firstNumber))
+      try replayAtOnce(batch, first..<max(first, end))
       first = max(first, end)
       if batch.firstNumber + UInt64(first) >= due { turnDirtyLog(at: due) }
     }
@@ -67,7 +73,7 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
   /// That is decided without a branch but the last, for neither the kind of an access nor the size of its page is anything
   /// that a predictor could guess: each condition is the top bit of a difference, and what holds borrows. An operation is
   /// read field by field, so that no register need hold what only the rest wants.
-  private mutating func replay(_ batch: OperationBatch, _ range: Range<Int>) throws(ReplayError) {
+  private mutating func replayAtOnce(_ batch: OperationBatch, _ range: Range<Int>) throws(ReplayError) {
     var (accesses, passed) = (InlineArray<8, UInt64>(repeating: 0), UInt64(0))
     defer { fold(accesses, passed) }
     if MMU.storesByHypercall { try settleUnlessTable(batch, at: range.lowerBound) }

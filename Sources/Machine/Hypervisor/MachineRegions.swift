@@ -12,7 +12,7 @@ struct MachineRegions {
   }
 
   /// What each GiB of machine memory backs, nil: the hypervisor's own frames.
-  private var regions: [Region?] = [nil]
+  private var regions: [Region?]
   private var freeFrames: [MPN] = []
   private var nextFrame: UInt64 = 0
   /// Free frames for tables larger than a page.
@@ -21,6 +21,11 @@ struct MachineRegions {
   /// Pages of a region: 2 to this power.
   static var shift: UInt64 { 18 }
   static var pages: UInt64 { 1 << shift }
+
+  /// `frames`: how many there are that somebody else gives away.
+  init(beyond frames: UInt64 = 0) {
+    regions = Array(repeating: nil, count: max(1, Int((frames + Self.pages - 1) >> Self.shift)))
+  }
 
   /// Takes the next GiB of machine memory, for one of a domain's, or with nil for the hypervisor; returns its number.
   mutating func claim(_ region: Region?) -> UInt64 {

@@ -32,6 +32,7 @@ extension MachineState {
   /// Gives a page, of which no mapping may be left, its own copy of what the shared frame holds.
   private mutating func copyFrame(of page: PPN) {
     if isHosted { return breakSharing(page) }
+    withdrawFromDevices(page)
     traces.unwatch(page, for: .copyOnWrite)
     let old = physmap.machine(page)
     let new = physmap.move(page)

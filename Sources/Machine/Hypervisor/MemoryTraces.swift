@@ -59,6 +59,8 @@ struct MemoryTraces: ~Copyable {
   private var releasedOfHuge: [UInt64: UInt64] = [:]
   /// Every call made, if somebody wants to know (tests).
   var journal: [Call]?
+  /// Pages that somebody has come to watch, as long as devices may store to pages past all watchers.
+  private var newlyWatched: Set<PPN>?
 
   /// One client was called.
   struct Call: Hashable {
@@ -91,6 +93,18 @@ struct MemoryTraces: ~Copyable {
     TraceMoments(rawValue: UInt8((moments[page.raw] ?? 0) >> (3 * UInt32(client.rawValue)) & 7))
   }
 
+  /// Devices may store to pages that nobody watches: whoever lets them wants to know of others.
+  mutating func noteWatched() { newlyWatched = [] }
+
+  func isNewlyWatched(_ page: PPN) -> Bool { newlyWatched?.contains(page) ?? false }
+
+  /// The pages since the last time, in order.
+  mutating func takeWatched() -> [PPN] {
+    guard let pages = newlyWatched, !pages.isEmpty else { return [] }
+    newlyWatched = []
+    return pages.sorted { $0.raw < $1.raw }
+  }
+
   /// Lets a client watch a page at these moments, beside those at which it does already. Returns the protection before.
   @discardableResult
   mutating func watch(_ page: PPN, _ wanted: TraceMoments, for client: TraceClient) -> PageProtection {
@@ -98,6 +112,7 @@ struct MemoryTraces: ~Copyable {
     let word = moments[page.raw] ?? 0
     moments.set(page.raw, word | UInt32(wanted.rawValue) << (3 * UInt32(client.rawValue)))
     if word == 0 && !wanted.isEmpty { book(page, 1) }
+    if newlyWatched != nil { newlyWatched?.insert(page) }
     pagesPeak = max(pagesPeak, pages)
     return old
   }

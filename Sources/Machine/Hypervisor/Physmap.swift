@@ -10,7 +10,7 @@ struct Physmap {
   /// Whose physical memory it is.
   let domain: DomainID
   /// Machine memory, which other domains may share.
-  var regions = MachineRegions()
+  var regions: MachineRegions
   /// Machine region of each physical region in use.
   private var machineRegions: [UInt64: UInt64] = [:]
   /// The pair of regions used last.
@@ -27,9 +27,11 @@ struct Physmap {
   /// What P2M has for a page that the guest has given back: no frame of any machine (`INVALID_P2M_ENTRY`).
   static var noFrame: MPN { MPN(0xff_ffff_ffff) }
 
-  init(isIdentity: Bool, of domain: DomainID = .guest) {
+  /// `hostFrames`: frames that a host gives one by one, which no run of this memory may take.
+  init(isIdentity: Bool, of domain: DomainID = .guest, hostFrames: UInt64 = 0) {
     self.isIdentity = isIdentity
     self.domain = domain
+    regions = MachineRegions(beyond: hostFrames)
   }
 
   /// The machine page behind a physical page.
@@ -44,6 +46,9 @@ struct Physmap {
     }
     return MPN(latest.machine << MachineRegions.shift | page.raw & (1 << MachineRegions.shift - 1))
   }
+
+  /// The frame that has been put behind a page, nil if none has.
+  func known(_ page: PPN) -> MPN? { movedPages[page] ?? nil }
 
   /// The machine address behind a physical address.
   mutating func machine(_ address: PhysicalAddress) -> MachineAddress {
@@ -86,6 +91,12 @@ struct Physmap {
     guard !isIdentity else { return }
     if let page = physical(frame) { movedPages.updateValue(nil, forKey: page) }
     movedFrames.updateValue(nil, forKey: frame)
+  }
+
+  /// A frame backs a page from the start.
+  mutating func build(_ frame: MPN, behind page: PPN) {
+    movedPages.updateValue(frame, forKey: page)
+    movedFrames.updateValue(page, forKey: frame)
   }
 
   /// A frame backs a page of the guest from now on.

@@ -14,21 +14,33 @@ extension Definitions {
       in: [.direct], term: "grant copy"),
     Definition(
       "dma_translations", "pages", "Pages that devices asked the IOMMU for, one for each page of a transfer.",
-      in: [.direct], term: "DMA remapping"),
+      in: .virtualized, term: "DMA remapping"),
     Definition(
-      "dma_faults", "pages", "Pages that the IOMMU refused to a device. The transfer ends there.", in: [.direct],
+      "dma_faults", "pages",
+      "Pages that were refused to a device: by the IOMMU, or by the hypervisor. The transfer ends there.",
+      in: .virtualized,
       term: "DMA remapping fault"),
     Definition(
-      "iotlb_misses", "misses", "Translations that the IOMMU had to read from its table.", in: [.direct],
+      "iotlb_misses", "misses", "Translations that the IOMMU had to read from its table.", in: .virtualized,
       term: "IOTLB miss"),
     Definition(
-      "iotlb_flushes", "flushes", "Flushes of the IOMMU's TLB, after pages were taken out of its table.", in: [.direct],
+      "iotlb_flushes", "flushes", "Flushes of the IOMMU's TLB, after pages were taken out of its table.",
+      in: .virtualized,
       term: "IOTLB invalidation"),
     Definition(
-      "iommu_maps", "pages", "Pages that the hypervisor entered into a domain's IOMMU table.", in: [.direct],
+      "iommu_maps", "pages", "Pages that the hypervisor entered into a domain's IOMMU table.", in: .virtualized,
       term: "DMA mapping"),
     Definition(
-      "iommu_unmaps", "pages", "Pages that the hypervisor took out of a domain's IOMMU table.", in: [.direct],
+      "iommu_unmaps", "pages", "Pages that the hypervisor took out of a domain's IOMMU table.", in: .virtualized,
       term: "DMA mapping"),
+    Definition("dma_pages", "pages", "Pages that devices read or wrote by themselves.", term: "DMA"),
+    Definition(
+      "dma_copied", "pages", "Pages that the hypervisor copied for devices.", in: .onHosts, term: "bounce buffer"),
+    Definition(
+      "dma_pinned", "pages", "Pages of lists that the hypervisor translated for devices, and whose frames stayed.",
+      in: .onHosts, term: "pinned pages"),
+    Definition(
+      "dma_requests", "pages", "Pages that the IOMMU's table lacked, and that the hypervisor was asked for.",
+      in: .onHosts, term: "page request"),
   ]
 }

@@ -28,15 +28,15 @@ extension Definitions {
       "host_sampled", "pages", "Pages whose mappings the host took out, to see which are used.", in: .onHosts,
       term: "statistical sampling of the working set"),
     Definition("host_sample_faults", "pages", "Those of them that were used.", in: .onHosts),
-    Definition("host_mapped", "pages", "Pages with a machine frame, at the end.", in: .onHosts),
-    Definition("host_mapped_peak", "pages", "Pages with a machine frame, at most.", in: .onHosts),
+    Definition("host_mapped", "pages", "Pages with a machine frame, at the end.", in: .virtualized),
+    Definition("host_mapped_peak", "pages", "Pages with a machine frame, at most.", in: .virtualized),
     Definition("host_swapped", "pages", "Pages in the host's swap area, at the end.", in: .onHosts),
     Definition(
-      "host_ballooned", "pages", "Pages that the guest's balloon has given away, at the end.", in: .onHosts,
+      "host_ballooned", "pages", "Pages that the guest's balloon has given away, at the end.", in: .virtualized,
       term: "balloon"),
     Definition(
       "host_overhead", "frames", "Frames of the hypervisor's for this machine: tables and physmap, at the end.",
-      in: .onHosts),
+      in: .virtualized),
     Definition(
       "host_shared", "pages", "Pages whose machine frame is behind others that hold the same, at the end.",
       in: .onHosts,

@@ -161,6 +161,10 @@ extension Plan {
     keys.append(("direct.stores", random.pick(["hypercall", "emulate", "detach", "detach"])))
     keys.append(("direct.iommu", random.pick(["off", "on"])))
     keys.append(("direct.preempt", random.pick(["0", "0", "1", "100", "700"])))
+    // Devices store past a dirty log by an IOMMU.
+    keys.append(
+      ("dma.translation", random.pick(dirtyLog.method == .none ? ["copy", "list", "iommu"] : ["copy", "list"])))
+    keys.append(("dma.duration", random.pick(["0", "3", "50"])))
     return keys
   }
 

@@ -117,6 +117,7 @@ struct World {
     case .gone: giveUpSomething()
     case .loadCR3: loadCR3()
     case .flip: flipSomething()
+    case .cpu where plan.cpus == 1 && plan.flavour != .direct: transferSomething()
     case .cpu: switchCPU(random.below(cpus.count))
     case .invalidate where plan.hasMarks && random.oneIn(2): guest.append(.mark)
     case .invalidate: guest.invlpg(random.pick(pages) + UInt64(random.below(4096)))
@@ -127,6 +128,16 @@ struct World {
     guard index != current else { return }
     current = index
     guest.cpu(UInt64(index))
+  }
+
+  /// A device reads or writes data or a table, whose words it leaves as they are.
+  private mutating func transferSomething() {
+    let first = random.pick(Layout.data.dropFirst() + tables.map(\.page)) + UInt64(random.pick([0, 8, 0xff8]))
+    let length = UInt64(random.pick([1, 8, 0x1000, 0x1800]))
+    let writes = random.oneIn(2)
+    guest.dma(first, length, writes: writes)
+    guard writes else { return }
+    for page in first >> 12...(first + length - 1) >> 12 { written.append((guest.next - 1, page)) }
   }
 
   // MARK: Accesses

@@ -49,9 +49,15 @@ final class HostDifferentialTests: XCTestCase {
         }
         native.append(alone.faults)
         signals.append(Self.signals(alone))
-        members.append(
-          HostRun.Member(
-            guest: program.guest, mode: random.pick(Self.modes), settings: plan.settings(), kind: .process))
+        var member = HostRun.Member(
+          guest: program.guest, mode: random.pick(Self.modes), settings: plan.settings(), kind: .process)
+        // A die of its own, so that the others stay what they were.
+        var die = SplitMix64(seed: plan.seed &* 0x9000_000d)
+        if plan.flavour == .pressed && die.oneIn(2) {
+          member.mode = .direct
+          member.machine.size = plan.ram
+        }
+        members.append(member)
       }
       let run = Self.run(members, plans[0].machine, &random)
       guard let outcomes = check(run, seed) else { return }
@@ -134,8 +140,10 @@ final class HostDifferentialTests: XCTestCase {
   private static func run(
     _ members: [HostRun.Member], _ machine: MachineDescription, _ random: inout SplitMix64
   ) -> HostRun {
+    // A domain under direct paging has all of its memory, and a frame for each table of its port's.
+    let owned = members.filter { $0.mode == .direct }.reduce(0) { $0 + Int(($1.machine.size ?? 0) >> 12) + 16 }
     let frames = 64 + members.count * (16 + random.below(members.first?.kind == .process ? 30 : 8))
-    var settings = HostSettings(memory: UInt64(frames) << 12)
+    var settings = HostSettings(memory: UInt64(frames + owned) << 12)
     settings.seed = random.next()
     settings.samplePeriod = random.pick([7, 50, 1000])
     settings.sampleSize = random.pick([1, 5, 100])
@@ -145,7 +153,7 @@ final class HostDifferentialTests: XCTestCase {
     settings.processors = random.pick([nil, 1, 2])
     var members = members
     for index in members.indices {
-      members[index].machine = VirtualMachine(name: "m\(index)")
+      members[index].machine.name = "m\(index)"
       members[index].machine.shares = random.pick([1, 1000, 1000, 5000])
     }
     return HostRun(

@@ -38,7 +38,7 @@ struct HostRun {
         batch.removeAll(first: UInt64(next[index]))
         while batch.count < quantum, next[index] < members[index].guest.items.count {
           let item = members[index].guest.items[next[index]]
-          batch.append(item.operation, words: item.words)
+          item.append(to: &batch)
           next[index] += 1
         }
         try simulations[index].replay(batch)

@@ -42,6 +42,8 @@ extension Guest {
     case .fault: return "fault \(address) \(words[0])"
     case .cpu: return "cpu \(operation.address)"
     case .ram: return "ram \(operation.address)"
+    case .hypercall: return "hypercall \(item.text ?? "")"
+    case .dma: return "dma \(operation.size == 1 ? "write" : "read") \(address) \(item.words[0])"
     default: return "\(operation.kind) \(address)"
     }
   }

@@ -10,6 +10,12 @@ struct Guest {
   struct Item {
     var operation: Operation
     var words: [UInt64] = []
+    /// A hypercall.
+    var text: String?
+
+    func append(to batch: inout OperationBatch) {
+      if let text { batch.append(operation, string: text) } else { batch.append(operation, words: words) }
+    }
   }
 
   var items: [Item] = []
@@ -147,6 +153,11 @@ struct Guest {
   }
   mutating func fault(_ va: UInt64, _ code: UInt64) { append(Operation(.fault, va), [code]) }
   mutating func cpu(_ index: UInt64) { append(.cpu, index) }
+  mutating func hypercall(_ text: String) { items.append(Item(operation: Operation(.hypercall), text: text)) }
+  /// A device reads or writes so many bytes.
+  mutating func dma(_ pa: UInt64, _ length: UInt64, writes: Bool) {
+    append(Operation(.dma, pa, size: writes ? 1 : 0), [length])
+  }
 }
 
 extension EntryFlags {

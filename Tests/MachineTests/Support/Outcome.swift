@@ -52,7 +52,7 @@ extension Guest {
         try simulation.replay(batch)
         batch.removeAll(first: UInt64(number))
       }
-      batch.append(item.operation, words: item.words)
+      item.append(to: &batch)
     }
     try simulation.replay(batch)
     try simulation.finish()

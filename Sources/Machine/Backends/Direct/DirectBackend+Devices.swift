@@ -7,7 +7,8 @@ extension DirectBackend {
     guard machine.settings.direct.hasIOMMU else { return }
     var runs: [Range<UInt64>] = []
     var page: UInt64 = 0
-    while page < machine.ramPages {
+    // What a host has given lies here and there.
+    while page < machine.ramPages && !machine.isOnHost {
       let count = min(MachineRegions.pages, machine.ramPages - page)
       let first = machine.physmap.machine(PPN(page)).raw
       runs.append(first..<first + count)
@@ -31,7 +32,10 @@ extension DirectBackend {
     for page in address.page.raw...(isTooLong ? .max : last) >> 12 {
       let frame = machine.physmap.machine(PPN(page))
       let access: IOMMU.Access = writes ? .write : .read
-      if xen.frames.iommu.translate(frame.raw, access, for: machine.domain, &machine.counters) != nil { continue }
+      if xen.frames.iommu.translate(frame.raw, access, for: machine.domain, &machine.counters) != nil {
+        machine.counters.dmaPages += 1
+        continue
+      }
       var event = Event(operation: machine.operation, cpu: cpu.index, kind: .dmaFault, cause: writes ? "write" : "read")
       event.physical = PPN(page).address
       machine.log.append(event)

@@ -19,6 +19,9 @@ extension DirectBackend {
       }
       // A frame that is free may still be there: it is flushed before somebody else gets it.
       let writes = entry.data & TLBData.stores != 0
+      if let number = machine.hosted?.number, machine.host.isAnothers(frame, than: number) {
+        return "the TLB leads to machine frame \(String(frame.raw, radix: 16)), which is another machine's"
+      }
       if let owner = xen.frames.owner(of: frame, machine), owner != machine.domain,
         !xen.hasGrant(of: frame, to: machine.domain, writes: writes)
       {

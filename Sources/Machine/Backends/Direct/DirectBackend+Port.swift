@@ -7,6 +7,7 @@ extension DirectBackend {
     guard !port.announced.isEmpty else { return }
     let announced = port.announced
     port.announced = []
+    port.announcedParts = 0
     for (page, level) in announced { register(page, level: level, &cpu, &machine) }
     for (page, level) in announced where level == 4 && !xen.frames[machine.physmap.machine(page)].isPinned {
       pin(page, level: 4, &cpu, &machine)
@@ -170,11 +171,12 @@ extension DirectBackend {
 
   /// A table of the port's own is needed no more.
   mutating func freeExtra(_ table: MPN, _ machine: inout MachineState) {
-    if xen.frames[table].isUnused {
+    // On a host somebody else may have it next: not before it is flushed.
+    if xen.frames[table].isUnused && !machine.isOnHost {
       xen.frames.setExtra(table, of: machine.domain, false, &machine)
       machine.physmap.free(table)
     } else {
-      // The guest has linked it elsewhere by itself.
+      // Or the guest has linked it elsewhere by itself.
       xen.frames.noteExtra(of: machine.domain, false)
       xen.frames.release(table, &machine)
     }

@@ -21,6 +21,7 @@ struct DirectBackend: Backend, ~Copyable {
     if interval > 0 { xen.frames.armInterrupt(after: interval) }
     xen.frames.notesLinks = machine.settings.direct.stores == .detach
     xen.frames.adjustsEntries = machine.settings.direct.hasTwoBases
+    xen.frames.isOnHost = machine.isOnHost
   }
 
   mutating func start(_ cpu: inout VirtualCPU, _ machine: inout MachineState, isFirst: Bool) throws(ReplayError) {
@@ -165,6 +166,7 @@ struct DirectBackend: Backend, ~Copyable {
     } else {
       machine.setGuestPage(page, words)
       port.announced.append((page, level))
+      port.announcedParts += Port.parts(of: words, level: level)
     }
   }
 

@@ -16,7 +16,9 @@ extension FrameTable {
 
   /// Pages of RAM that a domain was built with.
   func builtPages(_ domain: DomainID, _ machine: borrowing MachineState) -> UInt64 {
-    domain == machine.domain ? machine.ramPages : built[domain] ?? 0
+    // What a host has given is as good as gained.
+    if isOnHost { return 0 }
+    return domain == machine.domain ? machine.ramPages : built[domain] ?? 0
   }
 
   /// The domain that was built with a frame, nil for what is nobody's RAM.
@@ -73,7 +75,12 @@ extension FrameTable {
   ) -> MPN? {
     let count = UInt64(1) << UInt64(order)
     let first: MPN
-    if order == 0, let free = heap.popLast() {
+    if isOnHost {
+      returnFrames(&cpu, &machine)
+      // A host promises no frames in a row.
+      guard order == 0, let frame = machine.takeFromHost() else { return nil }
+      first = frame
+    } else if order == 0, let free = heap.popLast() {
       first = free
     } else {
       guard reserve >= count else { return nil }

@@ -32,6 +32,8 @@ struct FrameTable: ~Copyable {
   var hasDroppedForeign = false
   /// Frames that may still be taken from the machine beyond those in the heap.
   var reserve = UInt64.max
+  /// The frames are those of a host that several machines share: each is given by it, and goes back to it.
+  var isOnHost = false
   /// The kernel runs in ring 3, where US says nothing of it: entries are adjusted, and Xen has slots of its own.
   var adjustsEntries = false
   /// Where the entries are that point to a table, while they are noted.

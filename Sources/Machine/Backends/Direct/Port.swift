@@ -5,6 +5,8 @@ internal import Paging
 struct Port: ~Copyable {
   /// Tables that the trace has announced, to be registered before what links them is asked for.
   var announced: [(page: PPN, level: Int)] = []
+  /// Tables of the port's own that registering them takes at most.
+  var announcedParts = 0
   /// Level of each page that is a table, its words in machine terms.
   private(set) var levels: [PPN: Int] = [:]
   /// Where a page is mapped by level-1 entries.

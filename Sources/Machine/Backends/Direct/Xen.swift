@@ -42,7 +42,8 @@ struct Xen: ~Copyable {
   }
 
   func maximum(of domain: DomainID, _ machine: borrowing MachineState) -> UInt64 {
-    domains[domain]?.maximum ?? frames.builtPages(domain, machine) + UInt64(frames.extras[domain] ?? 0)
+    let built = frames.isOnHost ? machine.ramPages : frames.builtPages(domain, machine)
+    return domains[domain]?.maximum ?? built + UInt64(frames.extras[domain] ?? 0)
   }
 
   /// What M2P says of a frame.
@@ -57,7 +58,10 @@ struct Xen: ~Copyable {
   mutating func call(
     _ call: Hypercall, from domain: DomainID, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> HypercallResult {
-    defer { flushForeign(&cpu, &machine) }
+    defer {
+      flushForeign(&cpu, &machine)
+      frames.returnFrames(&cpu, &machine)
+    }
     switch call {
     case .mmuUpdate(let updates): return update(updates, from: domain, &cpu, &machine)
     case .updateMapping(let update): return updateMapping(update, from: domain, &cpu, &machine)

@@ -14,7 +14,7 @@ struct NestedBackend: Backend, ~Copyable {
     table = NestedTable(machine)
     if table.shape.level(of: settings.page) == nil {
       throw ReplayError(
-        operation: 0,
+        operation: nil,
         message: "nested.page=\(settings.page.name) with nested.levels=\(settings.levels), which has no such pages")
     }
   }

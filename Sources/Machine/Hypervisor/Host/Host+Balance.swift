@@ -10,13 +10,15 @@ extension Host {
     let asked = members.indices.reduce(0) { $0 + frames.resident[$1].count - pages[$1] }
     var free = frames.free + (state == .soft ? asked : 0)
     let wanted = threshold(state == .soft ? .high : .soft)
-    while free < wanted, let payer = payer(pages) {
-      if state == .soft && settings.hasBalloons && members[payer].machine.hasBalloon {
+    let asks = state == .soft && settings.hasBalloons
+    // What cannot be taken can still be asked for.
+    while free < wanted, let payer = payer(pages, asks: asks) ?? payer(pages, asks: settings.hasBalloons) {
+      if (asks || members[payer].keepsFrames) && members[payer].machine.hasBalloon {
         members[payer].target = pages[payer] - 1
       } else {
         members[payer].machine.exchange(self)
         let page = victim(of: payer, members[payer].machine)
-        if let page { members[payer].machine.swapOut(page) }
+        if let page { members[payer].machine.loseFrame(of: page, known) }
         members[payer].machine.exchange(self)
         if page == nil { break }
       }

@@ -11,10 +11,14 @@ extension Host {
     return Double(member.description.shares) / (Double(max(pages, 1)) * (active + idleCost * (1 - active)))
   }
 
-  /// The machine that loses the next page, nil if all are down to their minimum.
-  func payer(_ pages: [Int]) -> Int? {
+  /// The machine that loses the next page, nil if all are down to their minimum. `asks`: balloons are asked, so it may be
+  /// one of which nothing can be taken.
+  func payer(_ pages: [Int], asks: Bool = false, sparing spared: Set<Int> = []) -> Int? {
     var best: (price: Double, number: Int)?
-    for number in members.indices where pages[number] > members[number].minimumPages {
+    for number in members.indices where pages[number] > members[number].minimumPages && !spared.contains(number) {
+      if members[number].keepsFrames && !(asks && members[number].machine.hasBalloon) {
+        continue
+      }
       let price = price(number, pages: pages[number])
       if best.map({ price < $0.price }) ?? true { best = (price, number) }
     }
@@ -28,19 +32,29 @@ extension Host {
     guard let own = machine.hosted?.number else { return }
     updateState(free: machine.host.free)
     let wanted = max(threshold(.soft), needed)
+    var spared: Set<Int> = []
     while machine.host.free < wanted {
-      guard let payer = payer(machine.host.resident.map(\.count)), let page = victim(of: payer, &machine) else {
+      guard let payer = payer(machine.host.resident.map(\.count), sparing: spared) else {
         if machine.host.free >= needed { break }
-        throw overcommitted(machine)
+        throw overcommitted(machine, needed: needed)
+      }
+      guard let page = victim(of: payer, &machine) else {
+        // Devices are at all that it has.
+        spared.insert(payer)
+        continue
       }
       if payer == own {
         backend.unmap([page], &cpu, &machine)
-        machine.swapOut(page)
+        if let frame = known.frame(for: page, machine) {
+          machine.merge(page, into: frame)
+        } else {
+          machine.swapOut(page)
+        }
       } else {
         // The other has what all share while it gives a page of its own up.
         exchange(&machine)
         members[payer].machine.exchange(self)
-        members[payer].machine.swapOut(page)
+        members[payer].machine.loseFrame(of: page, known)
         members[payer].machine.exchange(self)
         exchange(&machine)
       }
@@ -53,13 +67,13 @@ extension Host {
     let isOwn = number == machine.hosted?.number
     let other = members[number].machine
     return victim(machine.host, number) { page in
-      isOwn ? machine.hosted?.isLatest(page) ?? false : other.isLatest(page)
+      isOwn ? machine.keeps(page) : other.keeps(page)
     }
   }
 
   /// The same of a machine that has what all share, and does not run.
   func victim(of number: Int, _ machine: any HostedMachine) -> PPN? {
-    victim(machine.frames, number, isKept: machine.isLatest)
+    victim(machine.frames, number, isKept: machine.keeps)
   }
 
   private func victim(_ frames: borrowing HostMemory, _ number: Int, isKept: (PPN) -> Bool) -> PPN? {

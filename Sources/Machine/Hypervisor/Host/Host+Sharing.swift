@@ -13,6 +13,15 @@ struct KnownContents {
     get { places[contents] }
     set { places[contents] = newValue }
   }
+
+  /// The shared frame that holds what a page of the machine that has all frames does, nil if none is known: a page is
+  /// shared rather than swapped out (Waldspurger, OSDI 2002, 4.3).
+  func frame(for page: PPN, _ machine: borrowing MachineState) -> MPN? {
+    guard !places.isEmpty, !machine.isMerged(page), let contents = machine.sharableContents(page),
+      case .shared(let frame)? = places[contents], machine.holds(frame, contents)
+    else { return nil }
+    return frame
+  }
 }
 
 extension Host {
@@ -33,7 +42,7 @@ extension Host {
   private func partner(_ contents: UInt64, of number: Int, _ page: PPN) -> MPN? {
     let machine = members[number].machine
     switch known[contents] {
-    case .shared(let frame)? where machine.holds(frame, contents, image: members[number].description.image):
+    case .shared(let frame)? where machine.holds(frame, contents):
       return frame
     case .hint(let other, let otherPage)? where other != number || otherPage != page:
       // The other has what all share while its page is looked at once more.

@@ -36,7 +36,12 @@ public final class Host {
   struct Member {
     let description: VirtualMachine
     let machine: any HostedMachine
+    /// Pages that it keeps whatever happens; of a domain under direct paging, those that it is not asked for.
     let minimumPages: Int
+    /// It has frames of its own, for which it can only be asked.
+    let keepsFrames: Bool
+    /// Pages that must be there for it to come.
+    let admittedPages: Int
     var use = UseEstimate()
     /// Pages of the running sample.
     var sampleSize = 0
@@ -63,6 +68,7 @@ public final class Host {
     frames = HostMemory(frames: Int(settings.memory >> 12))
     random = HostRandom(seed: settings.seed)
     if settings.scannedPages > 0 { contents = FrameContents() }
+    frames.kept = threshold(.soft)
   }
 
   // MARK: Machines come
@@ -70,20 +76,29 @@ public final class Host {
   func nextShare(of machine: VirtualMachine) -> HostShare {
     HostShare(
       number: frames.addMachine(), size: machine.size, diskCycles: settings.diskCycles,
-      sharesPages: settings.scannedPages > 0, image: machine.image)
+      sharesPages: settings.scannedPages > 0, image: machine.image,
+      lastUses: machine.lastUses, frames: settings.memory >> 12)
   }
 
   /// A machine is there. Throws if there is no room for it.
   func join(
     _ machine: any HostedMachine, _ description: VirtualMachine, _ configuration: Configuration
   ) throws(ReplayError) {
-    if let problem = machine.hostProblem(configuration.settings) {
-      throw ReplayError(operation: nil, message: "machine \(description.name) \(problem)")
+    var problem = machine.hostProblem(configuration.settings)
+    if machine.keepsFrames && description.size == nil {
+      problem = "in mode direct, whose memory is its own from the start, without a size"
     }
+    if machine.keepsFrames && !description.lastUses.isEmpty {
+      problem = "in mode direct with foresight, which it cannot use"
+    }
+    if let problem { throw ReplayError(operation: nil, message: "machine \(description.name) \(problem)") }
     let minimum = max(Self.leastPages, Int((description.minimum + 4095) >> 12))
-    members.append(Member(description: description, machine: machine, minimumPages: minimum))
+    members.append(
+      Member(
+        description: description, machine: machine, minimumPages: minimum, keepsFrames: machine.keepsFrames,
+        admittedPages: machine.keepsFrames ? machine.ramPages : minimum))
     try admit()
-    machine.join(self)
+    try machine.join(self)
   }
 
   // MARK: Turns
@@ -101,7 +116,7 @@ public final class Host {
   }
 
   func endTurn(of machine: any HostedMachine) {
-    if let number = machine.number {
+    if let number = machine.number, !machine.keepsFrames {
       sample(number)
       scan(number)
     }

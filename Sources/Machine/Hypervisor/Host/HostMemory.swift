@@ -40,6 +40,10 @@ struct HostMemory {
   /// Free slots of the swap area below the highest that was ever used.
   private var freeSlots: [UInt64] = []
   private var slots: UInt64 = 0
+  /// Free frames that no domain gets for the asking.
+  var kept = 0
+  /// Frames that were needed and not there: the run cannot go on.
+  private(set) var lacking = 0
 
   init(frames count: Int = 0) {
     frames = Array(repeating: Frame(), count: count)
@@ -90,8 +94,23 @@ struct HostMemory {
   }
 
   private mutating func take() -> MPN {
-    guard let frame = freeFrames.popLast() else { preconditionFailure("the host's reserve of frames is spent") }
-    return MPN(UInt64(frame))
+    if let frame = freeFrames.popLast() { return MPN(UInt64(frame)) }
+    // Whoever is at work cannot stop half way.
+    lacking += 1
+    frames.append(Frame())
+    return MPN(UInt64(frames.count - 1))
+  }
+
+  /// Whether a frame is one of the host's, and neither free nor this machine's.
+  func isAnothers(_ frame: MPN, than machine: Int) -> Bool {
+    frame.raw < UInt64(frames.count) && frames[Int(frame.raw)].use != .free && !isOwned(frame, by: machine)
+  }
+
+  /// Whether a frame is one machine's, and no other's too.
+  func isOwned(_ frame: MPN, by machine: Int) -> Bool {
+    guard frame.raw < UInt64(frames.count) else { return false }
+    let record = frames[Int(frame.raw)]
+    return (record.use == .page || record.use == .overhead) && Int(record.owner) == machine
   }
 
   /// Takes a frame back, to which nothing may lead any more.

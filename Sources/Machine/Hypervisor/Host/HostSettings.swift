@@ -36,6 +36,9 @@ public struct VirtualMachine: Hashable, Sendable {
   public var image = ""
   /// Its weight against others.
   public var shares: UInt64 = 1000
+  /// For each page, one more than the number of the operation that uses it last (``Simulation/lastUses``): what a balloon in
+  /// a recorded kernel may take. Empty: there is no balloon in a recorded kernel.
+  public var lastUses: [UInt64] = []
 
   public init(name: String) { self.name = name }
 }
@@ -48,6 +51,10 @@ struct HostShare {
   /// Contents are followed, for pages are shared by them.
   var sharesPages: Bool
   var image: String
+  /// When each page is used for the last time, if that is known.
+  var lastUses: [UInt64] = []
+  /// Frames that the host has.
+  var frames: UInt64 = 0
 }
 
 /// How short of free memory a host is (Waldspurger, OSDI 2002, 6.3).

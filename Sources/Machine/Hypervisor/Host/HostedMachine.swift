@@ -5,9 +5,11 @@ protocol HostedMachine: AnyObject {
   /// Its number on the host.
   var number: Int? { get }
   var ramPages: Int { get }
+  /// Its frames are its own (direct paging).
+  var keepsFrames: Bool { get }
   var operations: UInt64 { get }
   func hostProblem(_ settings: Settings) -> String?
-  func join(_ host: Host)
+  func join(_ host: Host) throws(ReplayError)
   /// Takes over what all machines share, or gives it back.
   func exchange(_ host: Host)
   /// Somebody else has used its processors.
@@ -18,17 +20,21 @@ protocol HostedMachine: AnyObject {
 
   // While it has what all share:
   var frames: HostMemory { get }
+  /// What to say if somebody needed a frame that was not there; nil: nobody did.
+  func lack(_ host: Host) -> ReplayError?
   /// The balloon driver is to leave the guest so many pages.
   func setBalloonTarget(_ pages: Int) throws(ReplayError)
-  func swapOut(_ page: PPN)
-  func isLatest(_ page: PPN) -> Bool
+  /// A page's frame goes: the page joins others that are known to hold the same, or what it holds goes to the swap area.
+  func loseFrame(of page: PPN, _ known: KnownContents)
+  /// It is not a victim: it came lately, or a device is at it.
+  func keeps(_ page: PPN) -> Bool
   /// What a page holds, nil if it may not be shared.
   func sharableContents(_ page: PPN) -> UInt64?
   /// Lets others have the frame of a page; returns it.
   func offer(_ page: PPN) -> MPN?
   func merge(_ page: PPN, into frame: MPN)
   /// Whether a frame is shared, and holds these contents.
-  func holds(_ frame: MPN, _ contents: UInt64, image: String) -> Bool
+  func holds(_ frame: MPN, _ contents: UInt64) -> Bool
   /// Used pages of the running sample.
   var touchedPages: Int { get }
   /// Takes the mappings of so many pages out, to see which are used. Returns of how many.
@@ -50,7 +56,20 @@ extension ProcessorBox where MMU: ~Copyable {
     return MMU.hostProblem(settings)
   }
 
-  func join(_ host: Host) { processor.host = host }
+  var keepsFrames: Bool { !processor.machine.isHosted }
+
+  func join(_ host: Host) throws(ReplayError) {
+    processor.host = host
+    guard keepsFrames else { return }
+    exchange(host)
+    defer { exchange(host) }
+    processor.build()
+    if let lack = lack(host) { throw lack }
+  }
+
+  func lack(_ host: Host) -> ReplayError? {
+    processor.machine.host.lacking > 0 ? host.overcommitted(processor.machine) : nil
+  }
 
   func exchange(_ host: Host) {
     host.exchange(&processor.machine)
@@ -59,19 +78,23 @@ extension ProcessorBox where MMU: ~Copyable {
 
   func flushProcessors() { processor.cpus.forEach { $0.forgetAll() } }
 
-  func swapOut(_ page: PPN) {
+  func loseFrame(of page: PPN, _ known: KnownContents) {
     processor.unmap([page])
-    processor.machine.swapOut(page)
+    if let frame = known.frame(for: page, processor.machine) {
+      processor.machine.merge(page, into: frame)
+    } else {
+      processor.machine.swapOut(page)
+    }
   }
 
   var frames: HostMemory { processor.machine.host }
 
-  /// The modelled kernel has; a recorded one cannot be asked, and has to be taken from.
-  var hasBalloon: Bool { processor.kernel != nil }
+  /// The modelled kernel has; a recorded one if it is known what it will not use.
+  var hasBalloon: Bool { processor.kernel != nil || processor.machine.hosted?.recordedBalloon != nil }
 
   func setBalloonTarget(_ pages: Int) throws(ReplayError) { try processor.setBalloonTarget(pages) }
 
-  func isLatest(_ page: PPN) -> Bool { processor.machine.hosted?.isLatest(page) ?? false }
+  func keeps(_ page: PPN) -> Bool { processor.machine.keeps(page) }
 
   var swappedPages: Int { processor.machine.hosted?.swapped ?? 0 }
 
@@ -89,10 +112,7 @@ extension ProcessorBox where MMU: ~Copyable {
     processor.machine.merge(page, into: frame)
   }
 
-  func holds(_ frame: MPN, _ contents: UInt64, image: String) -> Bool {
-    processor.machine.host.isShared(frame)
-      && processor.machine.contents?.identity(of: frame, image: HostedPages.number(of: image)) == contents
-  }
+  func holds(_ frame: MPN, _ contents: UInt64) -> Bool { processor.machine.holds(frame, contents) }
 
   var touchedPages: Int { processor.machine.hosted?.touched ?? 0 }
 
@@ -112,6 +132,7 @@ extension ProcessorBox where MMU: ~Copyable {
 
   func violatedHostInvariant() -> String? {
     guard let number else { return nil }
+    if keepsFrames { return processor.backend.violatedHostInvariant(processor.machine) }
     for (frame, sharers) in processor.machine.host.sharers {
       for sharer in sharers where sharer.machine == number {
         if processor.machine.hosted?[sharer.page] != .frame(frame) {
@@ -122,6 +143,7 @@ extension ProcessorBox where MMU: ~Copyable {
         }
       }
     }
+    if let problem = processor.machine.violatedDevices() { return problem }
     for frame in processor.machine.host.resident[number] {
       let page = processor.machine.host.frames[Int(frame.raw)].page
       if processor.machine.hosted?[page] != .frame(frame) {
@@ -148,6 +170,8 @@ extension Processor where MMU: ~Copyable {
   /// No table and no TLB leads to these pages any more.
   fileprivate mutating func unmap(_ pages: [PPN]) { backend.unmap(pages, &cpus.running, &machine) }
 
+  fileprivate mutating func build() { backend.build(&machine) }
+
   /// Looks at the guest's memory without changing where it is.
   mutating func looking<Result>(_ body: (inout Self) -> Result) -> Result {
     machine.hosted?.isLooking = true
@@ -157,7 +181,7 @@ extension Processor where MMU: ~Copyable {
 
   /// On a host: sees to it that what an exit may need is free. Nobody may hold a machine page meanwhile.
   @inline(__always) mutating func reserveFrames() throws(ReplayError) {
-    guard machine.isHosted else { return }
+    guard machine.isOnHost else { return }
     try reserveHostFrames()
   }
 

@@ -32,6 +32,8 @@ struct HostedPages {
   let image: UInt64
   /// Cycles that a read from the swap area takes.
   let diskCycles: UInt64
+  /// The balloon of a recorded kernel.
+  var recordedBalloon: RecordedBalloon?
   private(set) var swapped = 0
   private(set) var ballooned = 0
 
@@ -45,6 +47,7 @@ struct HostedPages {
     size = share.size
     diskCycles = share.diskCycles
     image = HostedPages.number(of: share.image)
+    if !share.lastUses.isEmpty { recordedBalloon = RecordedBalloon(share.lastUses) }
     latest = Array(repeating: PPN(.max), count: Self.kept)
   }
 

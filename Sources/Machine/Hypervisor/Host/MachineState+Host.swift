@@ -20,7 +20,7 @@ extension MachineState {
 
   /// The physical pages that a machine page backs: one, but for frames that a host shares; none for all others.
   func pages(of frame: MPN) -> [PPN] {
-    guard let number = hosted?.number else { return physmap.physical(frame).map { [$0] } ?? [] }
+    guard isHosted, let number = hosted?.number else { return physmap.physical(frame).map { [$0] } ?? [] }
     return host.pages(frame, of: number)
   }
 
@@ -54,7 +54,7 @@ extension MachineState {
   }
 
   mutating func freeOwnFrame(_ frame: MPN) {
-    if isHosted { host.free(frame) } else { physmap.free(frame) }
+    if isOnHost { host.free(frame) } else { physmap.free(frame) }
   }
 
   @inline(never) private mutating func hostedFrame(of page: PPN) -> MPN {
@@ -108,12 +108,30 @@ extension MachineState {
   /// A page, of which no mapping may be left, goes to the swap area.
   mutating func swapOut(_ page: PPN) {
     guard case .frame(let frame)? = hosted?[page] else { preconditionFailure("page \(page.raw) has no frame") }
+    withdrawFromDevices(page)
     let slot = host.takeSlot()
     move(frame, to: slot)
     host.free(frame)
     hosted?[page] = .slot(slot)
     counters.hostSwapOuts += 1
     noteHosted()
+  }
+
+  /// Pages whose frames a domain has given back.
+  private var releasedPages: UInt64 {
+    let held = UInt64(host.resident[hosted?.number ?? 0].count)
+    return ramPages - min(ramPages, held)
+  }
+
+  /// Another frame for a domain that keeps what it has, of zeros; nil if others would have to lose one for it.
+  mutating func takeFromHost() -> MPN? {
+    guard let number = hosted?.number, host.free > host.kept else { return nil }
+    // Which page it is behind is the domain's affair.
+    let frame = host.allocate(PPN(0), of: number)
+    memory.clear(frame)
+    contents?[frame] = 0
+    noteHosted()
+    return frame
   }
 
   /// Books what the machine has at present.
@@ -123,7 +141,7 @@ extension MachineState {
     counters.hostShared = UInt64(host.shared[number])
     counters.hostMappedPeak = max(counters.hostMappedPeak, counters.hostMapped)
     counters.hostSwapped = UInt64(hosted?.swapped ?? 0)
-    counters.hostBallooned = UInt64(hosted?.ballooned ?? 0)
+    counters.hostBallooned = isHosted ? UInt64(hosted?.ballooned ?? 0) : releasedPages
     counters.hostOverhead = host.overhead[number]
     counters.machineFramesPeak = max(counters.machineFramesPeak, counters.hostMapped + counters.hostOverhead)
   }

@@ -5,7 +5,8 @@ extension MachineState {
   /// What stands for the contents of a page that may be shared; nil if it may not: tables change with every use, and what
   /// somebody else watches is not to be read-only for two reasons.
   func sharableContents(_ page: PPN) -> UInt64? {
-    guard case .frame(let frame)? = hosted?[page], tableLevels[page] == nil else { return nil }
+    guard case .frame(let frame)? = hosted?[page], tableLevels[page] == nil, !isPinned(page)
+    else { return nil }
     let watchers = traces.watchers(of: page, .all)
     guard watchers.isEmpty || watchers == [.copyOnWrite] else { return nil }
     if memory.isTouched(frame) {
@@ -14,9 +15,15 @@ extension MachineState {
     return contents?.identity(of: frame, image: hosted?.image ?? 0)
   }
 
+  /// Whether a frame is shared, and holds these contents: what is known may be out of date.
+  func holds(_ frame: MPN, _ contents: UInt64) -> Bool {
+    host.isShared(frame) && self.contents?.identity(of: frame, image: hosted?.image ?? 0) == contents
+  }
+
   /// The frame of a page may be behind others from now on; no mapping of it may be left. Returns it.
   mutating func offer(_ page: PPN) -> MPN? {
     guard case .frame(let frame)? = hosted?[page] else { return nil }
+    withdrawFromDevices(page)
     traces.watch(page, .beforeWrite, for: .copyOnWrite)
     host.share(frame)
     noteHosted()
@@ -26,6 +33,7 @@ extension MachineState {
   /// A page, of which no mapping may be left, gets a shared frame that holds the same.
   mutating func merge(_ page: PPN, into frame: MPN) {
     guard let number = hosted?.number, case .frame(let own)? = hosted?[page] else { return }
+    withdrawFromDevices(page)
     traces.watch(page, .beforeWrite, for: .copyOnWrite)
     host.free(own)
     host.add(.init(machine: number, page: page), to: frame)
@@ -43,6 +51,7 @@ extension MachineState {
   /// Gives a page, of which no mapping may be left, a frame of its own with what the shared one holds.
   mutating func breakSharing(_ page: PPN) {
     traces.unwatch(page, for: .copyOnWrite)
+    withdrawFromDevices(page)
     guard let number = hosted?.number, case .frame(let old)? = hosted?[page] else { return }
     let new = host.allocate(page, of: number)
     memory.clear(new)
@@ -57,6 +66,7 @@ extension MachineState {
   /// A page has no frame any more: neither of its own nor with others.
   mutating func giveUpFrame(of page: PPN) {
     guard let number = hosted?.number, case .frame(let frame)? = hosted?[page] else { return }
+    withdrawFromDevices(page)
     if host.isShared(frame) {
       traces.unwatch(page, for: .copyOnWrite)
       host.remove(.init(machine: number, page: page), from: frame)
@@ -83,6 +93,10 @@ extension Processor where MMU: ~Copyable {
 
   /// `content`: what a page holds now, by a number that stands for it; the store was not in the trace.
   mutating func setContents(_ address: PhysicalAddress, _ tag: UInt64) throws(ReplayError) {
+    if machine.lastUses != nil && !machine.isDevice(address.page) {
+      machine.lastUses?.note(address.page, at: machine.operation)
+      return
+    }
     guard machine.sharesPages else { throw error("'content' is not carried out but on a host that shares pages") }
     guard !machine.isDevice(address.page) else { throw error("'content' of device memory") }
     let page = address.page

@@ -30,7 +30,8 @@ extension Processor where MMU: ~Copyable {
 
   /// The host asks the driver to leave the guest so many pages.
   mutating func setBalloonTarget(_ pages: Int) throws(ReplayError) {
-    guard kernel != nil, kernel?.balloon.target != UInt64(pages) || kernel?.balloon.retry != nil else { return }
+    if kernel == nil { return inflateRecorded(leaving: pages) }
+    guard kernel?.balloon.target != UInt64(pages) || kernel?.balloon.retry != nil else { return }
     try withKernel { (kernel, port) throws(ReplayError) in try kernel.setTarget(UInt64(pages), &port) }
   }
 }
