@@ -38,8 +38,8 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
     }
     if state.dirtyLog.phase != .off && state.settings.dma.translation == .iommu {
       throw ReplayError(
-        operation: nil, message: "dma.translation=iommu with a dirty log, past which devices store: expected copy or list"
-      )
+        operation: nil,
+        message: "dma.translation=iommu with a dirty log, past which devices store: expected copy or list")
     }
     backend = try MMU(&state)
     cpus = CPUSet(first: VirtualCPU(index: 0, state))
