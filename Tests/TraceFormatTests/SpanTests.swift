@@ -6,8 +6,8 @@ import XCTest
 
 final class SpanTests: XCTestCase {
   /// The first section behind the header.
-  private func firstSpan(_ bytes: [UInt8]) throws -> BinarySection {
-    let start = BinaryDecoder.start().count + Trace([]).header.binarySection.count
+  private func firstSpan(_ bytes: [UInt8], _ header: TraceHeader = Trace([]).header) throws -> BinarySection {
+    let start = BinaryDecoder.start().count + header.binarySection.count
     let rest = Array(bytes[start...])
     let section = BinarySection(header: rest.span)
     return try XCTUnwrap(section)
@@ -55,9 +55,8 @@ final class SpanTests: XCTestCase {
     let directory = try TestDirectory()
     let count = BinaryLayout.spanLimit + 9000
     func operation(_ number: Int) -> Operation {
-      number % 3 == 0
-        ? Operation(.fetch, UInt64(number % 30_000), size: 3)
-        : Operation(.store, UInt64(number &* 24), size: 8, flags: number / 50_000 % 2 == 0 ? .user : [])
+      let place = UInt64(number % 27_000)
+      return place % 3 == 0 ? Operation(.fetch, place, size: 3) : Operation(.store, place &* 0x9e37_79b9, size: 8)
     }
     var writer = try TraceWriter(path: directory("trace"), format: .binary, header: TraceHeader())
     var batch = OperationBatch()
@@ -69,6 +68,7 @@ final class SpanTests: XCTestCase {
       }
     }
     try writer.finish()
+    XCTAssertEqual(try firstSpan(directory.read("trace"), TraceHeader()).count, BinaryLayout.spanLimit)
     var reader = try TraceReader(path: directory("trace"))
     var next = 0
     while try reader.read(into: &batch) {
@@ -115,6 +115,17 @@ final class SpanTests: XCTestCase {
     try trace.write(directory("trace"), .binary)
     XCTAssertEqual(try firstSpan(directory.read("trace")).count, 3)
     XCTAssertEqual(try Trace(path: directory("trace")), trace)
+  }
+
+  /// So does what cannot be told in few bytes: a span and a batch more fit into a section.
+  func testBytesEndASpan() throws {
+    let directory = try TestDirectory()
+    var random = SplitMix64(state: 1)
+    let trace = Trace((0..<30_000).map { _ in FlatOperation(Operation(.load, random.next() >> 2 | 1 << 63, size: 3)) })
+    try trace.write(directory("trace"), .binary)
+    // 13 bytes each: 4 batches have less than 2^18, 5 have more.
+    XCTAssertEqual(try firstSpan(directory.read("trace")).count, 5 * 4096)
+    XCTAssertTrue(try Trace(path: directory("trace")) == trace)
   }
 
   /// A file of version 1, as it was committed: blocks instead of spans.
