@@ -122,7 +122,8 @@ public struct Stripper {
     filter.settle(settlesAll ? .whole : effects.drops) { tells.append($0) }
     for place in places { filter.settle(place.page, isFetch: place.access.isFetch) { tells.append($0) } }
     for told in tells { emit(told, []) }
-    if kept - toldLast >= Self.spacing && filter.folded != [0, 0, 0] {
+    // What waits goes by what follows it.
+    if !isWaiting && kept - toldLast >= Self.spacing && filter.folded != [0, 0, 0] {
       emit(Operation(.folded), filter.takeFolded())
       toldLast = kept
     }
