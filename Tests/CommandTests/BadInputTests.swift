@@ -15,7 +15,7 @@ final class BadInputTests: XCTestCase {
 
   func testCommands() throws {
     let names =
-      "replay, host, compare, sweep, merge, report, reuse, walk, inspect, explain, convert, record, generate, reproduce, modes, "
+      "replay, host, compare, sweep, merge, report, reuse, strip, walk, inspect, explain, convert, record, generate, reproduce, modes, "
       + "machines, workloads, help"
     try assertFails([], 64, "expected a command: " + names)
     try assertFails(["repaly"], 64, "no command 'repaly'; did you mean 'replay'?")

@@ -15,7 +15,7 @@ final class ReuseTests: XCTestCase {
       lines.dropFirst(),
       [
         "entries misses per 1,000 accesses data 4K faults",
-        "1 4 1000.000 4 0 ████████████████████████████████", "2 3 750.000 3 0 ████████████████████████",
+        "1 4 1,000.000 4 0 ████████████████████████████████", "2 3 750.000 3 0 ████████████████████████",
       ])
     XCTAssertEqual(
       try folder.read("reuse.csv"),
