@@ -104,7 +104,8 @@ extension Command {
 
     Writes a trace without the accesses that hit in the first TLB level of every machine named, under every mode named,
     and change nothing; `folded LOADS STORES FETCHES` says how many they were. Replays of it count exactly what those of
-    the whole trace do, and are faster: for sweeps. Also on machines whose first-level arrays have a multiple of the sets.
+    the whole trace do, and are faster: for sweeps. Also on machines whose first-level arrays have a multiple of the sets,
+    and as many ways or more.
 
       -o FILE               the trace to write; - is standard output
       --machine NAME|FILE   a machine of the sweep; may be given several times. Default: skylake
