@@ -104,6 +104,28 @@ final class StripTests: XCTestCase {
     XCTAssertEqual(stripper.finish().last?.words.suffix(3), [3, 2, 0])
   }
 
+  /// A TLB may have the old entry of a global page when the address space has changed, and lose it when a fetch makes the
+  /// hypervisor see to the page.
+  func testAGlobalPageStaysInDoubt() throws {
+    var guest = Guest()
+    guest.map(0, to: 0x20_0000, [.present, .writable, .user, .accessed, .dirty, .global])
+    guest.map(0x1000, to: 0x21_0000)
+    guest.boot(cr4: CR4.pae | CR4.globalPages)
+    guest.read(0)
+    guest.store(0x22_0167, at: guest.entry(0))
+    guest.read(0)
+    guest.cr3(guest.root)
+    for _ in 0..<4 {
+      for _ in 0..<3 { guest.read(0) }
+      guest.fetch(0)
+      guest.read(0x1000)
+    }
+    var machine = MachineDescription()
+    machine.l1Data = PageSize.allCases.map { TLBGeometry([$0], sets: 2, ways: 4) }
+    machine.l1Instruction = machine.l1Data
+    try compare(guest, [machine], Settings(), Mode.allCases, "global")
+  }
+
   func testWhatCannotBeStripped() {
     var logging = Settings()
     XCTAssertNil(logging.set("dirty-log.method", to: "write-protect"))

@@ -79,7 +79,7 @@ extension VirtualCPU {
   /// INVPCID type 2, a change of CR4.PGE, CR4.PCIDE or CR0.PG: everything of the VPID. A hypervisor that tags nothing:
   /// everything.
   mutating func flushAll() {
-    dropLog?.note(nil)
+    dropLog?.noteFlush()
     if owner == TranslationOwner() {
       fetches.removeAll()
       data.removeAll()

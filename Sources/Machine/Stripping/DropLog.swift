@@ -6,6 +6,8 @@ struct DropLog: Equatable {
   private(set) var pages: [VPN] = []
   /// Any entry may have gone.
   private(set) var isWhole = false
+  /// Every entry has gone that the CPU could use.
+  private(set) var isFlush = false
 
   static var whole: DropLog {
     var log = DropLog()
@@ -26,8 +28,10 @@ struct DropLog: Equatable {
 
   mutating func clear() {
     pages.removeAll(keepingCapacity: true)
-    isWhole = false
+    (isWhole, isFlush) = (false, false)
   }
+
+  mutating func noteFlush() { (isWhole, isFlush) = (true, true) }
 
   mutating func add(_ other: DropLog) {
     pages += other.pages

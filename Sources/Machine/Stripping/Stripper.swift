@@ -11,8 +11,8 @@ public import Paging
 ///
 /// Whether an access can be left out depends on what the accesses before it have done, under each mode: a fault may make a
 /// hypervisor drop entries of other pages. So what is kept is carried out as well, under every mode, by two machines: one
-/// without a TLB, and one whose TLB loses nothing. Where they do not do the same, it depends on the TLB what happens, and
-/// all is kept until it is flushed.
+/// without a TLB, and one whose TLB loses nothing. Where they do not do the same, it depends on the TLB what happens:
+/// see ``StripDoubts``.
 public struct Stripper {
   /// Without a TLB, and with a large one, in turns.
   private let guides: [Simulation]
@@ -28,8 +28,7 @@ public struct Stripper {
   private let waits: Bool
   /// The operation before may do something only now.
   private var isWaiting = false
-  /// What happens depends on the TLB.
-  private var isSuspended = false
+  private var doubts = StripDoubts()
   /// Operations that were read, and that are in the stripped trace.
   public private(set) var operations: UInt64 = 0
   public private(set) var kept: UInt64 = 0
@@ -94,7 +93,7 @@ public struct Stripper {
   public mutating func strip(_ batch: OperationBatch) throws(ReplayError) -> [OperationBatch] {
     for index in 0..<batch.count {
       let operation = batch.operations[index]
-      if operation.isAccess && !isWaiting && !isSuspended && operation.isWithinOnePage {
+      if operation.isAccess && !isWaiting && operation.isWithinOnePage && doubts.allow(operation.address >> 12) {
         if filter.folds(operation, Access(operation.kind, user: operation.isUser)) { continue }
       }
       try keep(operation, in: batch, index)
@@ -114,11 +113,11 @@ public struct Stripper {
 
   private mutating func keep(_ operation: Operation, in batch: OperationBatch, _ index: Int) throws(ReplayError) {
     let effects = try guide(operation, in: batch, index)
-    isSuspended = effects.differ || isSuspended && !effects.drops.isWhole
     let places = batch.places(of: operation)
+    doubts.note(operation, places.map(\.page), effects.drops, differ: effects.differ, isFlush: effects.isFlush)
     // What is dropped now, or by a store that waits for what follows, must have been used before in its order.
     var tells: [Operation] = []
-    let settlesAll = isSuspended || waits && operation.waits
+    let settlesAll = doubts.areGeneral || waits && operation.waits
     filter.settle(settlesAll ? .whole : effects.drops) { tells.append($0) }
     for place in places { filter.settle(place.page, isFetch: place.access.isFetch) { tells.append($0) } }
     for told in tells { emit(told, []) }
@@ -128,18 +127,19 @@ public struct Stripper {
       toldLast = kept
     }
     emit(operation, from: batch)
-    filter.forget(isSuspended ? .whole : effects.drops)
+    filter.forget(doubts.areGeneral ? .whole : effects.drops)
     let isPlain = operation.isAccess && places.count == 1 && effects.isPlain
     for place in places { filter.note(place.page, place.access, isPlain ? effects.size : nil, isPlain: isPlain) }
     isWaiting = waits && operation.waits
   }
 
-  /// What an operation has done on any guide; `differ`: not the same on two of one mode.
+  /// What an operation has done on any guide; `differ`: not the same on two of one mode; `isFlush`: a flush on all.
   private struct Effects {
     var drops = DropLog()
     var isPlain = true
     var size = PageSize.small
     var differ = false
+    var isFlush = true
   }
 
   /// Has every guide carry an operation out.
@@ -159,6 +159,7 @@ public struct Stripper {
       if index % 2 == 1 && (faults, effects.drops) != before { all.differ = true }
       before = (faults, effects.drops)
       all.drops.add(effects.drops)
+      if !effects.drops.isFlush { all.isFlush = false }
       if effects.context != states[index].context { all.drops.note(nil) }
       if faults > 0 { all.isPlain = false }
       states[index] = (effects.faultsAndExits, effects.context)

@@ -1,7 +1,8 @@
 internal import Paging
 
 /// What one code of a block (0…247, see ``BlockDecoder``) says about an access, ready for the decoder's loop,
-/// which does the same few loads and stores for each of them, without a branch.
+/// which does the same few loads and stores for each of them, without a branch. The codes' numbers are those of
+/// ``LiteralCode``.
 struct AccessCode {
   /// The second half of the `Operation`: kind in bits 0…7, flags, still 0, in 8…15, size in 16…31, payload 0.
   var half: UInt64
@@ -16,20 +17,14 @@ struct AccessCode {
   /// Length of the delta in bytes.
   var length: UInt16
 
-  static var dataForms: Int { 21 }
-  static var fetchForms: Int { 4 }
-  static var firstFetch: Int { 168 }
-  static var fetchSizes: Int { 20 }
-  static var modeChange: UInt8 { 248 }
-  static var farAccess: UInt8 { 249 }
-  static var other: UInt8 { 250 }
-
   /// All of them, by code.
   static let all: [AccessCode] =
     [Operation.Kind.load, .store].flatMap { kind in
-      (0..<4).flatMap { log in (0..<dataForms).map { data(kind, size: 1 << log, form: $0) } }
+      (0..<4).flatMap { log in (0..<LiteralCode.dataForms).map { data(kind, size: 1 << log, form: $0) } }
     }
-    + (0..<fetchSizes).flatMap { size in (0..<fetchForms).map { fetch(size: UInt16(size), form: $0) } }
+    + (0..<LiteralCode.fetchSizes).flatMap { size in
+      (0..<LiteralCode.fetchForms).map { fetch(size: UInt16(size), form: $0) }
+    }
 
   private static func data(_ kind: Operation.Kind, size: UInt16, form: Int) -> AccessCode {
     guard form >= 3 else { return AccessCode(kind, size, from: nil, to: AddressContext.nowhere, length: form) }

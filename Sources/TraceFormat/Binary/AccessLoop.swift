@@ -25,7 +25,7 @@ internal import Paging
     var done = 0
     while done < run {
       let code = unsafe codes.load(fromByteOffset: done, as: UInt8.self)
-      if code >= AccessCode.modeChange { break }
+      if code >= LiteralCode.modeChange { break }
       // SAFETY: a code below 248 has an entry in the table, whose indices are below AddressContext.count, as is the
       // context (10 bits). The caller has room for `run` operations, and padding behind the deltas.
       let entry = unsafe table + Int(code)
@@ -39,7 +39,7 @@ internal import Paging
       unsafe target.storeBytes(of: address, toByteOffset: done &* 16, as: UInt64.self)
       unsafe target.storeBytes(of: entry.pointee.half | mode, toByteOffset: done &* 16 &+ 8, as: UInt64.self)
       // A branch, not a choice of values: the next context must not have to wait for a load's or store's address.
-      if code < AccessCode.firstFetch {
+      if code < LiteralCode.firstFetch {
         context = (context &+ 1) & (AddressContext.followCount - 1)
       } else {
         context = Int(truncatingIfNeeded: AddressContext.hash(address))

@@ -105,17 +105,17 @@ struct BlockDecoder {
   ) -> Bool {
     progress.codes += 1
     switch code {
-    case AccessCode.modeChange:
+    case LiteralCode.modeChange:
       progress.mode ^= 1
       return true
-    case AccessCode.farAccess:
+    case LiteralCode.farAccess:
       guard var access = details.farAccess(bytes, recentCount: AddressContext.recentCount) else { return false }
       access.operation.flags = Operation.Flags(rawValue: progress.mode)
       batch.append(access.operation)
       let isFetch = access.operation.kind == .fetch
       let slot = isFetch ? AddressContext.fetched : AddressContext.recent + access.slot
       context.note(access.operation.address, isFetch: isFetch, slot: slot)
-    case AccessCode.other:
+    case LiteralCode.other:
       guard let operation = details.operation(bytes, payloadIn: &batch) else { return false }
       batch.append(operation)
     default: return false
