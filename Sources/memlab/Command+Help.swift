@@ -189,7 +189,7 @@ extension Command {
       --mode M[,M…]|all     ways of virtualizing; see `memlab modes`. Default: shadow
       --machine NAME|FILE   simulated machine; see `memlab machines`. Default: skylake
       --set KEY=VALUE       change one setting (`memlab modes`) or one figure of the machine (`memlab machines NAME`);
-                            may be given several times
+                            may be given several times, of one key the last counts
       --csv FILE|-          write the counters as CSV, one row a run; - is standard output, where then nothing else goes
       --events FILE         write a row for each fault, exit, hypercall and read-back
       --series FILE         write the counters of each --interval N operations
