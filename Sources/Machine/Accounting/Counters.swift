@@ -256,6 +256,8 @@ public struct Counters: Hashable, Sendable {
   public var dmaCopied: UInt64 = 0
   public var dmaPinned: UInt64 = 0
   public var dmaRequests: UInt64 = 0
+  /// Turns that a machine waited for, since it was above its target while its host had hardly any free memory.
+  public var hostWaits: UInt64 = 0
 
   public init() {}
 
