@@ -87,9 +87,9 @@ extension Processor where MMU: ~Copyable {
       }
       machine.mapForDevices(page, writes ? [.read, .write] : .read)
     }
-    guard let frame = machine.devices.iommu.translate(page.raw, wanted, for: machine.domain, &machine.counters) else {
-      preconditionFailure("the IOMMU refuses page \(page.raw)")
-    }
+    let found = machine.devices.iommu.translate(
+      page.raw, wanted, for: machine.domain, machine.memory, &machine.counters)
+    guard let frame = found else { preconditionFailure("the IOMMU refuses page \(page.raw)") }
     if writes { store(page, frame) }
   }
 
