@@ -254,7 +254,7 @@ extension Configuration {
   fileprivate func check() throws(ReplayError) {
     let problem =
       settings.problem(on: machine)
-      ?? settings.problem(machine, mode, isProcessTrace: guest == .process)
+      ?? settings.problem(machine, mode, isProcessTrace: guest == .process) ?? settings.deviceProblem(mode)
     if let problem { throw ReplayError(operation: nil, message: problem) }
   }
 }

@@ -5,7 +5,7 @@ extension CounterTable {
   /// The columns that came later still: behind `settings`.
   static let latest: [Column] =
     shadowing + walks + monitor + designs + kernel + cycles + dirtyLog + moves + softwareTLB + entries + direct
-    + grants + devices + directDesigns + host + transfers + scheduling
+    + grants + devices + directDesigns + host + transfers + scheduling + rings
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -199,4 +199,11 @@ extension CounterTable {
 
   /// Turns on a host.
   private static let scheduling: [Column] = [Column("host_waits") { $0.hostWaits }]
+
+  /// Transfers through a driver domain.
+  private static let rings: [Column] = [
+    Column("ring_requests") { $0.ringRequests },
+    Column("ring_notifications") { $0.ringNotifications },
+    Column("ring_notifications_saved") { $0.ringNotificationsSaved },
+  ]
 }

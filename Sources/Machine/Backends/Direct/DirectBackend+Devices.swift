@@ -27,11 +27,17 @@ extension DirectBackend {
   mutating func transfer(
     _ address: PhysicalAddress, length: UInt64, writes: Bool, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> Bool {
-    guard machine.settings.direct.hasIOMMU else { return false }
+    let isRing = machine.settings.dma.translation == .ring
+    guard isRing || machine.settings.direct.hasIOMMU else { return false }
     settle(&cpu, &machine)
     guard length > 0 else { return true }
     let (last, isTooLong) = address.raw.addingReportingOverflow(length - 1)
-    for page in address.page.raw...(isTooLong ? .max : last) >> 12 {
+    let pages = address.page.raw...(isTooLong ? .max : last) >> 12
+    if isRing {
+      transferThroughRing(pages, writes: writes, &cpu, &machine)
+      return true
+    }
+    for page in pages {
       let frame = machine.physmap.machine(PPN(page))
       let access: IOMMU.Access = writes ? .write : .read
       if xen.frames.iommu.translate(
