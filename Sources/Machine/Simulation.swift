@@ -96,6 +96,18 @@ public final class Simulation {
     try onMachine { () throws(ReplayError) in try processor.replay(batch, range) }
   }
 
+  /// Whether the machine must wait while others have their turns: its host is in state low, and it has more than its target
+  /// (``HostState``). The turn has then passed, the host has taken pages, and it is counted. Never true for ever: who
+  /// waits in vain runs.
+  public func waits() throws(ReplayError) -> Bool {
+    guard let sharedHost, let number = processor.hosted.number, sharedHost.isBlocked(number) else { return false }
+    let hasWon = try sharedHost.passTurn(of: number) { () throws(ReplayError) in
+      try onMachine { () throws(ReplayError) in }
+    }
+    if hasWon { processor.hosted.noteWait() }
+    return hasWon
+  }
+
   /// Carries out what was held back, and the last checks.
   public func finish() throws(ReplayError) {
     try onMachine { () throws(ReplayError) in try processor.cold.finish() }
@@ -242,7 +254,7 @@ extension Configuration {
   fileprivate func check() throws(ReplayError) {
     let problem =
       settings.problem(on: machine)
-      ?? settings.problem(machine, mode, isProcessTrace: guest == .process)
+      ?? settings.problem(machine, mode, isProcessTrace: guest == .process) ?? settings.deviceProblem(mode)
     if let problem { throw ReplayError(operation: nil, message: problem) }
   }
 }

@@ -65,6 +65,7 @@ public struct HostFile: Sendable {
     if top.has("diskCycles") { settings.diskCycles = try top.cycles("diskCycles") }
     if top.has("balloons") { settings.hasBalloons = try top.bool("balloons") }
     if top.has("scannedPages") { settings.scannedPages = try top.count("scannedPages") }
+    if top.has("reclaimRate") { settings.reclaimRate = try top.count("reclaimRate", from: 1) }
     if top.has("processors") { settings.processors = try top.count("processors", from: 1) }
     return settings
   }

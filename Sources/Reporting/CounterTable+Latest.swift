@@ -5,7 +5,7 @@ extension CounterTable {
   /// The columns that came later still: behind `settings`.
   static let latest: [Column] =
     shadowing + walks + monitor + designs + kernel + cycles + dirtyLog + moves + softwareTLB + entries + direct
-    + grants + devices + directDesigns + host + transfers
+    + grants + devices + directDesigns + host + transfers + scheduling + rings
 
   private static let shadowing: [Column] = [
     Column("trace_faults_shadow") { $0.traceFaultsShadow },
@@ -195,5 +195,15 @@ extension CounterTable {
     Column("dma_copied") { $0.dmaCopied },
     Column("dma_pinned") { $0.dmaPinned },
     Column("dma_requests") { $0.dmaRequests },
+  ]
+
+  /// Turns on a host.
+  private static let scheduling: [Column] = [Column("host_waits") { $0.hostWaits }]
+
+  /// Transfers through a driver domain.
+  private static let rings: [Column] = [
+    Column("ring_requests") { $0.ringRequests },
+    Column("ring_notifications") { $0.ringNotifications },
+    Column("ring_notifications_saved") { $0.ringNotificationsSaved },
   ]
 }

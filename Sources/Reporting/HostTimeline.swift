@@ -8,11 +8,13 @@ public struct HostTimeline: Sendable {
   public init(_ machines: [(name: String, mode: Mode)]) { self.machines = machines }
 
   /// Counts from the beginning on and levels of the moment, named as in ``CounterTable``; `active_percent` is the part of its
-  /// memory that a machine uses, as far as the host knows; the last three are of the host.
+  /// memory that a machine uses, as far as the host knows; free frames, the state and the
+  /// shared frames are of the host.
   public static let header = CSV.line(
     [
       "round", "machine", "mode", "operations", "mapped", "shared", "swapped", "ballooned", "overhead", "swap_ins",
       "double_paged", "guest_swap_ins", "cycles_total", "active_percent", "free", "state", "shared_frames",
+      "waits",
     ])
 
   /// The lines of a round.
@@ -27,7 +29,8 @@ public struct HostTimeline: Sendable {
         UInt64(host.freeFrames),
       ]
       return CSV.line(
-        ["\(round)", machine.name, machine.mode.rawValue] + figures.map { String($0) } + ["\(host.state)", "\(shared)"])
+        ["\(round)", machine.name, machine.mode.rawValue] + figures.map { String($0) }
+          + ["\(host.state)", "\(shared)", "\(c.hostWaits)"])
     }.joined()
   }
 }

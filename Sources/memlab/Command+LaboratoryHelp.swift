@@ -52,6 +52,7 @@ extension Command {
         "sampleSize": 100,                  pages of a sample
         "diskCycles": 300000,               cycles that a read from the swap area takes
         "balloons": true,                   the host asks guests before it takes pages
+        "reclaimRate": 16,                  pages that can be taken during a turn; default: as many as it wants
         "scannedPages": 0,                  pages looked at after each turn for others that hold the same; 0: never
         "seed": 1,                          decides which pages are taken and sampled
         "machines": [

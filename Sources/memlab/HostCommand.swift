@@ -106,7 +106,7 @@ enum HostSummary {
       [
         "mode", "operations", "mapped", "shared", "swapped", "ballooned", "overhead", "true faults", "hidden_host",
         "swap-ins",
-        "swap-outs", "double paged", "guest swap-ins", "disk cycles", "cycles",
+        "swap-outs", "double paged", "guest swap-ins", "waits", "disk cycles", "cycles",
       ])
     for run in runs {
       let c = run.counters
@@ -116,7 +116,8 @@ enum HostSummary {
           + [
             c.operations, c.hostMapped, c.hostShared, c.hostSwapped, c.hostBallooned, c.hostOverhead, c.trueFaults,
             c.hiddenHost,
-            c.hostSwapIns, c.hostSwapOuts, c.hostDoublePaged, c.guestPagesSwappedIn, c.hostDiskCycles, c.cyclesTotal,
+            c.hostSwapIns, c.hostSwapOuts, c.hostDoublePaged, c.guestPagesSwappedIn, c.hostWaits,
+            c.hostDiskCycles, c.cyclesTotal,
           ].map(Decimal.grouped))
     }
     let pages = host.settings.memory >> 12

@@ -73,6 +73,8 @@ struct Runner {
 
   var counters: Counters { simulation.counters }
 
+  func waits() throws(ReplayError) -> Bool { try simulation.waits() }
+
   /// Ends the run.
   consuming func outcome(decoding: Duration) throws -> Outcome {
     let start = clock.now

@@ -29,7 +29,7 @@ struct SharedMachine {
     while replays.contains(where: { !$0.hasEnded }) {
       if Cancellation.isOn { throw Failure(.interrupted, "") }
       for (index, replay) in replays.enumerated() where !replay.hasEnded {
-        try replay.takeTurn(of: quantum)
+        if try !replay.waits() { try replay.takeTurn(of: quantum) }
         report(index, replay.operations, replay.hasEnded ? 1 : replay.fraction)
         if case .machine(let host, _) = members[index].place, members[index].pass.command.checks,
           let problem = host.problem

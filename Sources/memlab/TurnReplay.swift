@@ -26,6 +26,15 @@ final class TurnReplay {
   var fraction: Double? { source.fraction }
   var counters: Counters { runner.counters }
 
+  /// The machine waits for memory instead of its turn.
+  func waits() throws(Failure) -> Bool {
+    do {
+      return try runner.waits()
+    } catch {
+      throw pass.failure(error)
+    }
+  }
+
   func takeTurn(of quantum: UInt64) throws(Failure) {
     do {
       var rest = quantum

@@ -44,7 +44,8 @@ final class CounterTableTests: XCTestCase {
       base_switches,syscalls_reflected,tables_detached,detached_stores,detached_updates,\
       cause_host,host_fills,host_swap_ins,host_swap_outs,host_disk_cycles,host_double_paged,host_balloon_pops,\
       host_sampled,host_sample_faults,host_mapped,host_mapped_peak,host_swapped,host_ballooned,host_overhead,\
-      host_shared,host_merges,host_share_breaks,dma_pages,dma_copied,dma_pinned,dma_requests
+      host_shared,host_merges,host_share_breaks,dma_pages,dma_copied,dma_pinned,dma_requests,\
+      host_waits,ring_requests,ring_notifications,ring_notifications_saved
 
       """)
   }

@@ -256,6 +256,13 @@ public struct Counters: Hashable, Sendable {
   public var dmaCopied: UInt64 = 0
   public var dmaPinned: UInt64 = 0
   public var dmaRequests: UInt64 = 0
+  /// Turns that a machine waited for, since it was above its target while its host had hardly any free memory.
+  public var hostWaits: UInt64 = 0
+  /// Requests that frontends put into a ring for a driver domain; notifications of either end, and those that were not needed
+  /// since the other end was at work.
+  public var ringRequests: UInt64 = 0
+  public var ringNotifications: UInt64 = 0
+  public var ringNotificationsSaved: UInt64 = 0
 
   public init() {}
 

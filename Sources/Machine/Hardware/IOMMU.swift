@@ -2,7 +2,8 @@ internal import Paging
 
 /// An IOMMU: for each domain a table of the pages that its devices may reach, and a TLB that all of them share (the IOTLB).
 ///
-/// Addresses are pages as the devices name them; what they are is the hypervisor's business. The IOTLB holds only what the
+/// Addresses are pages as the devices name them; what they are is the hypervisor's business. The tables are in machine
+/// memory, and a translation that the IOTLB lacks walks them. The IOTLB holds only what the
 /// table had, and goes on holding it until it is flushed, as the hardware of VT-d and AMD-Vi does; what is not mapped is
 /// not cached (VT-d: caching mode 0).
 struct IOMMU: ~Copyable {
@@ -19,25 +20,12 @@ struct IOMMU: ~Copyable {
     var access: Access
   }
 
-  /// A domain's table: runs of pages that are mapped to frames of the same number, to read and write, but for pages that
-  /// have entries of their own.
-  private struct Table {
-    var runs: [Range<UInt64>] = []
-    var entries: [UInt64: Entry] = [:]
-
-    subscript(page: UInt64) -> Entry? {
-      if let entry = entries[page] { return entry }
-      let isInRun = runs.contains { $0.contains(page) }
-      return isInRun ? Entry(frame: MPN(page), access: [.read, .write]) : nil
-    }
-  }
-
   private struct Tag: Hashable {
     var domain: DomainID
     var page: UInt64
   }
 
-  private var tables: [DomainID: Table] = [:]
+  private var tables: [DomainID: IOMMUTable] = [:]
   private var cached: [Tag: Entry] = [:]
   /// Tags in the order in which they came, from ``first`` on.
   private var order: [Tag] = []
@@ -50,14 +38,15 @@ struct IOMMU: ~Copyable {
 
   /// The frame behind a page, if a device of the domain may do so; nil is a fault.
   mutating func translate(
-    _ page: UInt64, _ access: Access, for domain: DomainID, _ counters: inout Counters
+    _ page: UInt64, _ access: Access, for domain: DomainID, _ memory: borrowing MachineMemory,
+    _ counters: inout Counters
   ) -> MPN? {
     counters.dmaTranslations += 1
     let tag = Tag(domain: domain, page: page)
     var entry = cached[tag]
     if entry == nil {
       counters.iotlbMisses += 1
-      entry = tables[domain]?[page].flatMap { $0.access.isEmpty ? nil : $0 }
+      entry = self.entry(page, of: domain, memory)
       if let entry { fill(tag, entry) }
     }
     if let entry, entry.access.isSuperset(of: access) { return entry.frame }
@@ -81,23 +70,31 @@ struct IOMMU: ~Copyable {
   // MARK: The hypervisor's side
 
   /// What the table says of a page, nil if it is not mapped.
-  func entry(_ page: UInt64, of domain: DomainID) -> Entry? {
-    tables[domain]?[page].flatMap { $0.access.isEmpty ? nil : $0 }
+  func entry(_ page: UInt64, of domain: DomainID, _ memory: borrowing MachineMemory) -> Entry? {
+    tables[domain]?.entry(page, memory)
   }
 
-  /// Pages that have entries of their own.
-  func entries(of domain: DomainID) -> [UInt64] { (tables[domain]?.entries.keys).map { $0.sorted() } ?? [] }
-
-  /// Maps a run of pages to the frames of the same numbers.
-  mutating func map(_ run: Range<UInt64>, of domain: DomainID, _ counters: inout Counters) {
-    tables[domain, default: Table()].runs.append(run)
-    counters.iommuMaps += UInt64(run.count)
+  /// Pages that have entries of 4 KiB.
+  func entries(of domain: DomainID, _ memory: borrowing MachineMemory) -> [UInt64] {
+    tables[domain]?.smallEntries(memory) ?? []
   }
 
-  /// Gives a page an entry; nil: it is not mapped. The IOTLB stays as it is.
-  mutating func set(_ page: UInt64, _ entry: Entry?, of domain: DomainID, _ counters: inout Counters) {
-    tables[domain, default: Table()].entries[page] = entry ?? Entry(frame: MPN(page), access: [])
-    if entry == nil { counters.iommuUnmaps += 1 } else { counters.iommuMaps += 1 }
+  /// Frames that a change of a page's entry takes.
+  func framesNeeded(_ page: UInt64, of domain: DomainID, _ memory: borrowing MachineMemory) -> Int {
+    // The first table, and one of each level below it.
+    tables[domain].map { $0.framesNeeded(page, memory) } ?? 4
+  }
+
+  /// Gives a page an entry, or none; `level`: of which size. The IOTLB stays as it is. Takes frames of those that are lent for its
+  /// table, and leaves there what it needs no more.
+  mutating func set(
+    _ page: UInt64, level: Int = 1, _ entry: Entry?, of domain: DomainID, _ lent: inout [MPN],
+    _ memory: inout MachineMemory, _ counters: inout Counters
+  ) {
+    let pages = UInt64(1) << UInt64(9 * (level - 1))
+    if entry == nil { counters.iommuUnmaps += pages } else { counters.iommuMaps += pages }
+    if tables[domain] == nil, let root = lent.popLast() { tables[domain] = IOMMUTable(root: root, &memory) }
+    tables[domain]?.set(page, level: level, entry, &lent, &memory)
   }
 
   /// Drops all that the IOTLB has of a domain.
@@ -109,10 +106,18 @@ struct IOMMU: ~Copyable {
     first = 0
   }
 
-  /// A domain's table is no more.
-  mutating func remove(_ domain: DomainID, _ counters: inout Counters) {
-    tables[domain] = nil
+  /// A domain's table is no more. Returns its frames.
+  mutating func remove(_ domain: DomainID, _ counters: inout Counters) -> [MPN] {
     flush(domain, &counters)
+    return tables.removeValue(forKey: domain)?.frames ?? []
+  }
+
+  /// Names what is wrong with the tables, nil if nothing is.
+  func violatedTables(_ memory: borrowing MachineMemory) -> String? {
+    for table in tables.values {
+      if let problem = table.violatedFrames(memory) { return problem }
+    }
+    return nil
   }
 
   /// What the IOTLB has.

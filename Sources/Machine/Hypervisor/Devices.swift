@@ -33,19 +33,35 @@ extension MachineState {
   func isReachable(_ page: PPN) -> Bool { !isDevice(page) && traces.moments(of: .device, page).isEmpty }
 
   /// What the IOMMU's table has of a page.
-  func deviceEntry(_ page: PPN) -> IOMMU.Entry? { devices.iommu.entry(page.raw, of: domain) }
+  func deviceEntry(_ page: PPN) -> IOMMU.Entry? { devices.iommu.entry(page.raw, of: domain, memory) }
 
   /// Devices may reach a page from now on. What the IOTLB had of it goes.
   mutating func mapForDevices(_ page: PPN, _ access: IOMMU.Access) {
     withdrawFromDevices(page)
     let frame = frame(of: page)
-    devices.iommu.set(page.raw, IOMMU.Entry(frame: frame, access: access), of: domain, &counters)
+    setDeviceEntry(page, IOMMU.Entry(frame: frame, access: access))
+  }
+
+  /// The frames of the table are the hypervisor's.
+  private mutating func setDeviceEntry(_ page: PPN, _ entry: IOMMU.Entry?) {
+    var lent = lendFrames(devices.iommu.framesNeeded(page.raw, of: domain, memory))
+    devices.iommu.set(page.raw, entry, of: domain, &lent, &memory, &counters)
+    takeBack(lent)
+  }
+
+  /// Frames of the hypervisor's for an IOMMU's table.
+  mutating func lendFrames(_ count: Int) -> [MPN] { (0..<count).map { _ in allocateOwnFrame() } }
+
+  /// Those that the table does not need.
+  mutating func takeBack(_ frames: [MPN]) {
+    for frame in frames { freeOwnFrame(frame) }
+    notePeaks()
   }
 
   /// No device may reach a page any more: its frame goes, or stores to it are to be seen.
   mutating func withdrawFromDevices(_ page: PPN) {
     guard deviceEntry(page) != nil else { return }
-    devices.iommu.set(page.raw, nil, of: domain, &counters)
+    setDeviceEntry(page, nil)
     devices.iommu.flush(domain, &counters)
   }
 
@@ -56,7 +72,8 @@ extension MachineState {
 
   /// Names a page that devices could reach and must not, nil if there is none.
   func violatedDevices() -> String? {
-    for page in devices.iommu.entries(of: domain) {
+    if let problem = devices.iommu.violatedTables(memory) { return problem }
+    for page in devices.iommu.entries(of: domain, memory) {
       guard let entry = deviceEntry(PPN(page)) else { continue }
       if !backs(entry.frame, PPN(page)) {
         return "devices reach machine frame \(entry.frame.raw) for page \(page), which has another"

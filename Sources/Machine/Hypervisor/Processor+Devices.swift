@@ -10,7 +10,7 @@ extension Processor where MMU: ~Copyable {
     let writes = operation.size == 1
     if MMU.takesHypercalls {
       if backend.transfer(address, length: length, writes: writes, &cpus.running, &machine) { return }
-      throw error("'dma' without direct.iommu=on")
+      throw error("'dma' without direct.iommu=on or dma.translation=ring")
     }
     guard machine.guest != .process else { throw error("'dma' in a process trace, whose kernel drives no devices") }
     guard length > 0 else { return }
@@ -31,6 +31,7 @@ extension Processor where MMU: ~Copyable {
     case .copy: try copy(pages, writes)
     case .list: try translateLists(pages, writes)
     case .iommu: for page in pages { try translate(page, writes) }
+    case .ring: break
     }
     if let end { refuse(end, writes) }
     leaveMonitor()
@@ -87,9 +88,9 @@ extension Processor where MMU: ~Copyable {
       }
       machine.mapForDevices(page, writes ? [.read, .write] : .read)
     }
-    guard let frame = machine.devices.iommu.translate(page.raw, wanted, for: machine.domain, &machine.counters) else {
-      preconditionFailure("the IOMMU refuses page \(page.raw)")
-    }
+    let found = machine.devices.iommu.translate(
+      page.raw, wanted, for: machine.domain, machine.memory, &machine.counters)
+    guard let frame = found else { preconditionFailure("the IOMMU refuses page \(page.raw)") }
     if writes { store(page, frame) }
   }
 

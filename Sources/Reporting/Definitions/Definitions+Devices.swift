@@ -42,5 +42,15 @@ extension Definitions {
     Definition(
       "dma_requests", "pages", "Pages that the IOMMU's table lacked, and that the hypervisor was asked for.",
       in: .onHosts, term: "page request"),
+    Definition(
+      "ring_requests", "pages", "Pages for which a frontend put a request with a grant into its ring.", in: [.direct],
+      term: "split device driver"),
+    Definition(
+      "ring_notifications", "events", "Events by which an end of a ring told the other that there is work.",
+      in: [.direct], term: "event channel"),
+    Definition(
+      "ring_notifications_saved", "events",
+      "Requests and responses that needed no event, since the other end was at work and looks again by itself.",
+      in: [.direct], term: "notification hold-off"),
   ]
 }

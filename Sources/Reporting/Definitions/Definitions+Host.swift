@@ -47,6 +47,10 @@ extension Definitions {
     Definition(
       "host_share_breaks", "pages", "Stores to such pages, which gave them a frame of their own.", in: .onHosts,
       term: "copy-on-write"),
+    Definition(
+      "host_waits", "turns",
+      "Turns for which the machine did not run: it was above its target while the host's free memory was low.",
+      in: .virtualized, term: "low state"),
   ]
 }
 

@@ -117,7 +117,7 @@ struct World {
     case .gone: giveUpSomething()
     case .loadCR3: loadCR3()
     case .flip: flipSomething()
-    case .cpu where plan.cpus == 1 && plan.flavour != .direct: transferSomething()
+    case .cpu where plan.cpus == 1: transferSomething()
     case .cpu: switchCPU(random.below(cpus.count))
     case .invalidate where plan.hasMarks && random.oneIn(2): guest.append(.mark)
     case .invalidate: guest.invlpg(random.pick(pages) + UInt64(random.below(4096)))

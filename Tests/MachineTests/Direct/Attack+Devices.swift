@@ -15,9 +15,9 @@ extension Attack {
     guard backend.xen.frames.devices.contains(machine.domain) else { return nil }
     let access: IOMMU.Access = dice.oneIn(2) ? .write : .read
     let page = randomFrame(&dice)
-    guard let frame = backend.xen.frames.iommu.translate(page, access, for: machine.domain, &machine.counters) else {
-      return nil
-    }
+    let found = backend.xen.frames.iommu.translate(
+      page, access, for: machine.domain, machine.memory, &machine.counters)
+    guard let frame = found else { return nil }
     if access == .write && backend.xen.frames[frame].isTable { return "a device reached a page table" }
     if backend.xen.frames.isOwned(frame, by: machine.domain, machine) { return nil }
     let granted = backend.xen.grantedDeviceAccess(frame, to: machine.domain)

@@ -15,7 +15,7 @@ extension GrantTests {
     let reaches = { (pair: inout GrantPair, access: IOMMU.Access) in
       pair.mapper.at(pair.host) { attack in
         attack.backend.xen.frames.iommu.translate(
-          frame.raw, access, for: .guest, &attack.machine.counters) == frame
+          frame.raw, access, for: .guest, attack.machine.memory, &attack.machine.counters) == frame
       }
     }
     XCTAssertEqual(pair.map(2), 0)
@@ -42,7 +42,7 @@ extension GrantTests {
     let frame = pair.granter.frames[8]
     let reaches = { (attack: inout Attack) in
       attack.backend.xen.frames.iommu.translate(
-        frame.raw, .write, for: attack.machine.domain, &attack.machine.counters) == frame
+        frame.raw, .write, for: attack.machine.domain, attack.machine.memory, &attack.machine.counters) == frame
     }
     pair.mapper.at(pair.host) { attack in
       attack.backend.xen.frames.reserve = 0

@@ -151,6 +151,7 @@ final class HostDifferentialTests: XCTestCase {
     settings.scannedPages = random.pick([0, 3, 40])
     settings.hasBalloons = random.oneIn(2)
     settings.processors = random.pick([nil, 1, 2])
+    settings.reclaimRate = random.pick([nil, nil, 1, 5])
     var members = members
     for index in members.indices {
       members[index].machine.name = "m\(index)"

@@ -34,6 +34,10 @@ struct HostRun {
     var next = members.map { _ in 0 }
     while zip(next, members).contains(where: { $0 < $1.guest.items.count }) {
       for index in members.indices where next[index] < members[index].guest.items.count {
+        if try simulations[index].waits() {
+          try afterTurn(host, simulations)
+          continue
+        }
         var batch = OperationBatch()
         batch.removeAll(first: UInt64(next[index]))
         while batch.count < quantum, next[index] < members[index].guest.items.count {

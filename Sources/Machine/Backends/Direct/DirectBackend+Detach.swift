@@ -47,8 +47,9 @@ extension DirectBackend {
     return true
   }
 
-  /// Every hypercall about tables begins with all of them attached.
+  /// Every hypercall about tables begins with all of them attached, and with what devices have done by then.
   mutating func attachAll(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    completeTransfers(&cpu, &machine)
     guard !xen.detached.isEmpty else { return }
     for role in DetachedTables.Role.allCases { attach(role, &cpu, &machine) }
   }
@@ -104,7 +105,10 @@ extension DirectBackend {
     return true
   }
 
-  mutating func finish(_ cpu: inout VirtualCPU, _ machine: inout MachineState) { attachAll(&cpu, &machine) }
+  mutating func finish(_ cpu: inout VirtualCPU, _ machine: inout MachineState) {
+    completeTransfers(isLast: true, &cpu, &machine)
+    attachAll(&cpu, &machine)
+  }
 
   /// A store through a mapping that nobody knows: it faults there, and is emulated.
   mutating func sawStore(to address: PhysicalAddress, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {

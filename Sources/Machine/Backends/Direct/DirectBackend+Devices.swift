@@ -14,10 +14,12 @@ extension DirectBackend {
       runs.append(first..<first + count)
       page += count
     }
+    if machine.isOnHost { xen.frames.deviceTables = machine.host.frames.count >> 9 + 4 }
     // The domain is being built, which nobody counts.
     let counters = machine.counters
     xen.frames.addDevices(to: machine.domain, runs, &machine)
     machine.counters = counters
+    machine.notePeaks()
   }
 
   /// A device of the guest's transfers bytes; the guest's driver tells it the machine address, by P2M. It ends at the first
@@ -25,14 +27,22 @@ extension DirectBackend {
   mutating func transfer(
     _ address: PhysicalAddress, length: UInt64, writes: Bool, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> Bool {
-    guard machine.settings.direct.hasIOMMU else { return false }
+    let isRing = machine.settings.dma.translation == .ring
+    guard isRing || machine.settings.direct.hasIOMMU else { return false }
     settle(&cpu, &machine)
     guard length > 0 else { return true }
     let (last, isTooLong) = address.raw.addingReportingOverflow(length - 1)
-    for page in address.page.raw...(isTooLong ? .max : last) >> 12 {
+    let pages = address.page.raw...(isTooLong ? .max : last) >> 12
+    if isRing {
+      transferThroughRing(pages, writes: writes, &cpu, &machine)
+      return true
+    }
+    for page in pages {
       let frame = machine.physmap.machine(PPN(page))
       let access: IOMMU.Access = writes ? .write : .read
-      if xen.frames.iommu.translate(frame.raw, access, for: machine.domain, &machine.counters) != nil {
+      if xen.frames.iommu.translate(
+        frame.raw, access, for: machine.domain, machine.memory, &machine.counters) != nil
+      {
         machine.counters.dmaPages += 1
         continue
       }

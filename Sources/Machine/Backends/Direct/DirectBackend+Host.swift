@@ -17,8 +17,8 @@ extension DirectBackend {
     machine.noteHosted()
   }
 
-  /// Tables of the port's for what has been announced.
-  var furtherFrames: Int { port.announcedParts }
+  /// Tables of the port's for what has been announced, and those of the IOMMU's that a change may need.
+  var furtherFrames: Int { port.announcedParts + xen.frames.deviceTables }
 
   borrowing func violatedHostInvariant(_ machine: borrowing MachineState) -> String? {
     guard let number = machine.hosted?.number else { return nil }

@@ -17,6 +17,7 @@ extension DirectBackend {
   /// Makes a page a table: its mappings become read-only, its words machine terms. What it points to is registered too.
   mutating func register(_ page: PPN, level: Int, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     guard !port.isRegistered(page), !machine.isDevice(page) else { return }
+    awaitTransfers(of: page, &cpu, &machine)
     let frame = machine.physmap.machine(page)
     let mappings = port.reverseMap.mappings(of: page)
     if !queue.isEmpty, mappings.contains(where: { queue.value(at: $0) != nil }) { settle(&cpu, &machine) }

@@ -10,6 +10,8 @@ struct DirectBackend: Backend, ~Copyable {
   var port = Port()
   /// Changes that the port has yet to ask for.
   var queue = UpdateQueue()
+  /// The device that the guest reaches through a ring (`dma.translation=ring`).
+  var device: SplitDevice?
   /// The domain is being built from the snapshot: nothing is counted yet.
   var isBuilding = true
 
@@ -31,6 +33,7 @@ struct DirectBackend: Backend, ~Copyable {
     loadBase(&cpu, &machine)
     setHardwareControls(&cpu, machine)
     if isFirst { giveDevices(&machine) }
+    if isFirst && machine.settings.dma.translation == .ring { try addSplitDevice(&cpu, &machine) }
     isBuilding = false
     machine.notePeaks()
   }

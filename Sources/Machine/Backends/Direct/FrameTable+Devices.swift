@@ -10,8 +10,29 @@ extension FrameTable {
   /// A domain has devices: all of its frames are in its table.
   mutating func addDevices(to domain: DomainID, _ runs: [Range<UInt64>], _ machine: inout MachineState) {
     devices.insert(domain)
-    for run in runs { iommu.map(run, of: domain, &machine.counters) }
+    for run in runs { map(run, of: domain, &machine) }
     for frame in known { followType(frame, &machine) }
+  }
+
+  /// Maps a run of pages to the frames of the same numbers, by the largest pages that there are.
+  private mutating func map(_ run: Range<UInt64>, of domain: DomainID, _ machine: inout MachineState) {
+    var page = run.lowerBound
+    while page < run.upperBound {
+      var level = 3
+      while level > 1, page & (Self.pages(level) - 1) != 0 || page + Self.pages(level) > run.upperBound { level -= 1 }
+      set(page, level: level, IOMMU.Entry(frame: MPN(page), access: [.read, .write]), of: domain, &machine)
+      page += Self.pages(level)
+    }
+  }
+
+  private static func pages(_ level: Int) -> UInt64 { 1 << UInt64(9 * (level - 1)) }
+
+  private mutating func set(
+    _ page: UInt64, level: Int = 1, _ entry: IOMMU.Entry?, of domain: DomainID, _ machine: inout MachineState
+  ) {
+    var lent = machine.lendFrames(iommu.framesNeeded(page, of: domain, machine.memory))
+    iommu.set(page, level: level, entry, of: domain, &lent, &machine.memory, &machine.counters)
+    machine.takeBack(lent)
   }
 
   /// What the owner's devices may do with a frame.
@@ -31,10 +52,9 @@ extension FrameTable {
   mutating func setDeviceAccess(
     _ access: IOMMU.Access, to frame: MPN, of domain: DomainID, _ machine: inout MachineState
   ) {
-    let old = iommu.entry(frame.raw, of: domain)?.access ?? []
+    let old = iommu.entry(frame.raw, of: domain, machine.memory)?.access ?? []
     guard old != access else { return }
-    iommu.set(
-      frame.raw, access.isEmpty ? nil : IOMMU.Entry(frame: frame, access: access), of: domain, &machine.counters)
+    set(frame.raw, access.isEmpty ? nil : IOMMU.Entry(frame: frame, access: access), of: domain, &machine)
     if !old.isEmpty { iommu.flush(domain, &machine.counters) }
   }
 
@@ -44,6 +64,6 @@ extension FrameTable {
   }
 
   mutating func removeDevices(of domain: DomainID, _ machine: inout MachineState) {
-    if devices.remove(domain) != nil { iommu.remove(domain, &machine.counters) }
+    if devices.remove(domain) != nil { machine.takeBack(iommu.remove(domain, &machine.counters)) }
   }
 }

@@ -66,6 +66,11 @@ extension FrameTable {
     _ domain: DomainID, since clock: UInt64, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) {
     guard clock == self.clock(of: domain, machine) else { return }
+    flushCPUs(of: domain, &cpu, &machine)
+  }
+
+  /// Flushes a domain's CPUs; of one that does not run, before it does.
+  mutating func flushCPUs(of domain: DomainID, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {
     if isAway(domain, machine) { owedFlushes.insert(domain) } else { machine.flushAllCPUs(&cpu) }
   }
 

@@ -28,6 +28,8 @@ struct FrameTable: ~Copyable {
   /// What devices may reach, and the domains that have some.
   var iommu = IOMMU()
   var devices: Set<DomainID> = []
+  /// Frames that the tables of the IOMMU may take on a host.
+  var deviceTables = 0
   /// A mapping of another domain's frame has gone, and may still be in TLBs.
   var hasDroppedForeign = false
   /// Frames that may still be taken from the machine beyond those in the heap.

@@ -85,6 +85,8 @@ struct HypercallResult {
   var name: String?
   /// Frames that the domain was given.
   var frames: [MPN] = []
+  /// Of a mapping of a granted frame.
+  var handle: Int?
 
   init(_ value: Int = 0) { self.value = value }
   init(_ error: XenError) { value = -error.rawValue }

@@ -16,6 +16,8 @@ extension Host {
       if (asks || members[payer].keepsFrames) && members[payer].machine.hasBalloon {
         members[payer].target = pages[payer] - 1
       } else {
+        guard takesLeft > 0 else { break }
+        takesLeft -= 1
         members[payer].machine.exchange(self)
         let page = victim(of: payer, members[payer].machine)
         if let page { members[payer].machine.loseFrame(of: page, known) }

@@ -34,6 +34,8 @@ extension Host {
     let wanted = max(threshold(.soft), needed)
     var spared: Set<Int> = []
     while machine.host.free < wanted {
+      // What an exit needs cannot wait for another turn.
+      guard takesLeft > 0 || machine.host.free < needed else { break }
       guard let payer = payer(machine.host.resident.map(\.count), sparing: spared) else {
         if machine.host.free >= needed { break }
         throw overcommitted(machine, needed: needed)
@@ -43,6 +45,7 @@ extension Host {
         spared.insert(payer)
         continue
       }
+      takesLeft = max(0, takesLeft - 1)
       if payer == own {
         backend.unmap([page], &cpu, &machine)
         if let frame = known.frame(for: page, machine) {

@@ -31,6 +31,8 @@ public final class Host {
   /// The machine that ran last on each processor.
   private var lastOn: [Int: Int] = [:]
   private var turns = 0
+  /// Pages that can still be taken during this turn.
+  var takesLeft = Int.max
 
   /// One machine, with what the host knows of it.
   struct Member {
@@ -106,6 +108,7 @@ public final class Host {
   func beginTurn(of machine: any HostedMachine) {
     guard let number = machine.number else { preconditionFailure("no machine of a host") }
     running = number
+    beginReclaim()
     if let processors = settings.processors {
       let processor = turns % processors
       if let last = lastOn[processor], last != number { machine.flushProcessors() }
@@ -124,6 +127,9 @@ public final class Host {
     running = nil
     balance()
   }
+
+  /// What is taken during a turn is limited by the way to the swap area.
+  func beginReclaim() { takesLeft = settings.reclaimRate ?? .max }
 
   /// Gives the machine what all share, or takes it back.
   func exchange(_ machine: inout MachineState) {

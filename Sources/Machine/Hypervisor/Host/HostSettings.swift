@@ -17,6 +17,9 @@ public struct HostSettings: Hashable, Sendable {
   public var diskCycles: UInt64 = 300_000
   /// Balloons are asked before pages are taken.
   public var hasBalloons = true
+  /// Pages that it can take from machines during one turn, beside those that an exit cannot do without: what goes to the
+  /// swap area takes its time. nil: as many as it wants.
+  public var reclaimRate: Int?
   /// Pages whose contents the host looks at, at the end of each turn, for others that hold the same; 0: it shares none.
   public var scannedPages = 0
   /// Processors that the machines take turns on; nil: each has its own.
@@ -59,7 +62,7 @@ struct HostShare {
 
 /// How short of free memory a host is (Waldspurger, OSDI 2002, 6.3).
 public enum HostState: Int, CaseIterable, Comparable, Sendable {
-  /// Machines above what they may have would have to wait; here all of them do, while pages are taken.
+  /// Pages are taken, and machines above what they may have wait meanwhile.
   case low
   /// Pages are taken.
   case hard

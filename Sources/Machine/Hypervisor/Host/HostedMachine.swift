@@ -39,6 +39,8 @@ protocol HostedMachine: AnyObject {
   var touchedPages: Int { get }
   /// Takes the mappings of so many pages out, to see which are used. Returns of how many.
   func takeSample(_ size: Int, _ random: inout HostRandom) -> Int
+  /// A turn of its own has passed without it.
+  func noteWait()
   /// Pages in the swap area.
   var swappedPages: Int { get }
   /// Names what is wrong with its own books.
@@ -95,6 +97,8 @@ extension ProcessorBox where MMU: ~Copyable {
   func setBalloonTarget(_ pages: Int) throws(ReplayError) { try processor.setBalloonTarget(pages) }
 
   func keeps(_ page: PPN) -> Bool { processor.machine.keeps(page) }
+
+  func noteWait() { processor.machine.counters.hostWaits += 1 }
 
   var swappedPages: Int { processor.machine.hosted?.swapped ?? 0 }
 

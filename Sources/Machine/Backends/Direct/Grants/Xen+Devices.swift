@@ -22,15 +22,16 @@ extension Xen {
   /// Every frame of a domain with devices is in its table as its type has it; no other frame is, but by a grant; and the
   /// IOTLB has nothing that the tables have not.
   borrowing func violatedDevices(_ machine: borrowing MachineState) -> String? {
+    if let problem = frames.iommu.violatedTables(machine.memory) { return problem }
     for domain in frames.devices {
       for frame in frames.known where frames.isOwned(frame, by: domain, machine) {
-        let access = frames.iommu.entry(frame.raw, of: domain)?.access ?? []
+        let access = frames.iommu.entry(frame.raw, of: domain, machine.memory)?.access ?? []
         if access != frames.deviceAccess(frame) {
           return "devices of domain \(domain.raw) may \(access) with its frame \(String(frame.raw, radix: 16))"
         }
       }
-      for page in frames.iommu.entries(of: domain) {
-        guard let entry = frames.iommu.entry(page, of: domain) else { continue }
+      for page in frames.iommu.entries(of: domain, machine.memory) {
+        guard let entry = frames.iommu.entry(page, of: domain, machine.memory) else { continue }
         if frames.isOwned(entry.frame, by: domain, machine) { continue }
         if !grantedDeviceAccess(entry.frame, to: domain).isSuperset(of: entry.access) {
           return "devices of domain \(domain.raw) reach the frame \(String(page, radix: 16)), which is another's"
@@ -38,7 +39,7 @@ extension Xen {
       }
     }
     for (domain, page, entry) in frames.iommu.cachedEntries() {
-      let known = frames.iommu.entry(page, of: domain)
+      let known = frames.iommu.entry(page, of: domain, machine.memory)
       if known?.frame != entry.frame || known?.access.isSuperset(of: entry.access) != true {
         return "the IOTLB has the page \(String(page, radix: 16)) of domain \(domain.raw), which its table has not"
       }

@@ -20,7 +20,9 @@ extension Xen {
       }
       let mapping = GrantMapping(granter: map.granter, reference: map.reference, flags: map.flags)
       var result = HypercallResult()
-      result.name = "handle \(grantTables[domain]?.addMapping(mapping) ?? 0)"
+      let handle = grantTables[domain]?.addMapping(mapping) ?? 0
+      result.handle = handle
+      result.name = "handle \(handle)"
       followGrants(of: frame, to: domain, &machine)
       // What a device is to be told (`dev_bus_addr`).
       result.frames = [frame]

@@ -23,7 +23,7 @@ extension Xen {
         parts.append(HypercallResult(error.rawValue))
       }
     }
-    if !unmapped.isEmpty { machine.flushAllCPUs(&cpu) }
+    if !unmapped.isEmpty { frames.flushCPUs(of: domain, &cpu, &machine) }
     for done in unmapped { complete(done, &machine) }
     return parts
   }
