@@ -33,16 +33,16 @@ final class StripTests: XCTestCase {
 
   /// Guests that change their tables in every way, under random settings of the hypervisors.
   func testRandomGuestsCountTheSame() throws {
-    for seed in seeds(30) {
-      let plan = Plan(.flushing, seed: seed)
+    for (flavour, seed) in seeds(15).flatMap({ [(Plan.Flavour.flushing, $0), (.direct, $0)] }) {
+      let plan = Plan(flavour, seed: seed)
       var random = SplitMix64(seed: seed &* 0x5000_0029)
       var guest = World(plan, plan.steps()).guest
       guest.repeatAccesses(&random)
       var settings = plan.settings(isExact: false)
       settings.nested = plan.nested
       settings.isNestedTableEager = plan.isNestedTableEager
-      let modes: [Mode] = [.native, .emulatedTLB, .shadow, .nested]
-      try compare(guest, Self.machines(&random), settings, modes, "MEMLAB_SEED=\(seed)")
+      let modes: [Mode] = flavour == .direct ? Mode.allCases : [.native, .emulatedTLB, .shadow, .nested]
+      try compare(guest, Self.machines(&random), settings, modes, "MEMLAB_SEED=\(seed) \(flavour)")
     }
   }
 
@@ -142,6 +142,28 @@ final class StripTests: XCTestCase {
     try compare(guest, [machine], Settings(), Mode.allCases, "global")
   }
 
+  /// After a use that not all machines made the same, all is kept until anything may be dropped, the page itself until its
+  /// entries are.
+  func testDoubtsLastUntilEntriesGo() {
+    var doubts = StripDoubts()
+    let load = Operation(Operation.Kind.load)
+    doubts.note(load, [5], DropLog(), differ: true, isFlush: false)
+    XCTAssertFalse(doubts.allow(5) || doubts.allow(6))
+    doubts.note(Operation(.loadCR3), [], .whole, differ: false, isFlush: false)
+    XCTAssertFalse(doubts.allow(5))
+    XCTAssertTrue(doubts.allow(6))
+    doubts.note(Operation(.invlpg, 0x6000), [], DropLog(), differ: false, isFlush: false)
+    XCTAssertFalse(doubts.allow(5))
+    doubts.note(Operation(.invlpg, 0x5000), [], DropLog(), differ: false, isFlush: false)
+    XCTAssertTrue(doubts.allow(5))
+    // It is not known of which page.
+    doubts.note(load, [], DropLog(), differ: true, isFlush: false)
+    doubts.note(Operation(.loadCR3), [], .whole, differ: false, isFlush: false)
+    XCTAssertFalse(doubts.allow(5) || doubts.allow(6))
+    doubts.note(Operation(.loadCR4), [], .whole, differ: false, isFlush: true)
+    XCTAssertTrue(doubts.allow(5) && doubts.allow(6))
+  }
+
   func testWhatCannotBeStripped() {
     var logging = Settings()
     XCTAssertNil(logging.set("dirty-log.method", to: "write-protect"))
@@ -159,7 +181,7 @@ extension Guest {
         batches.append(batch)
         batch.removeAll(first: UInt64(number))
       }
-      batch.append(item.operation, words: item.words)
+      item.append(to: &batch)
     }
     return batches + [batch]
   }
