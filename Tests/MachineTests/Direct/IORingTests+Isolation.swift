@@ -111,6 +111,18 @@ extension IORingTests {
     checked(&attack)
   }
 
+  /// What has been answered is granted no more.
+  func testFrontendTakesItsGrantsBack() throws {
+    var attack = try makeAttack()
+    attack.backend.transferThroughRing(7...8, writes: true, &attack.cpu, &attack.machine)
+    XCTAssertEqual(attack.machine.counters.dmaPages, 2)
+    let table = try XCTUnwrap(attack.backend.xen.grantTables[.guest])
+    for number in 0..<2 {
+      XCTAssertEqual(attack.machine.memory.read(table.place(of: SplitDevice.firstReference + number)), 0)
+    }
+    XCTAssertNotEqual(attack.machine.memory.read(table.place(of: SplitDevice.ringReference)), 0)
+  }
+
   /// The guest's TLBs keep what they have: the driver domain's processors are others.
   func testDriverFlushesItsOwnProcessors() throws {
     var attack = try makeAttack()
