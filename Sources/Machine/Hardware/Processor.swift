@@ -67,45 +67,48 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
     }
   }
 
-  /// The loop. An access to a page whose entry is the latest of its set changes nothing but counts, which are kept here and
-  /// folded at the end.
+  /// The loop. A hit in the first TLB level to which a slot of ``RecentEntries`` leads is the time that is stored there and
+  /// counts, which are kept here and folded at the end; so is the clock of the CPU that runs.
   ///
-  /// That is decided without a branch but the last, for neither the kind of an access nor the size of its page is anything
-  /// that a predictor could guess: each condition is the top bit of a difference, and what holds borrows. An operation is
-  /// read field by field, so that no register need hold what only the rest wants.
+  /// All of its branches are foreseen almost always, for neither the kind of an access nor the size of its page decides one. An
+  /// operation is read field by field, so that no register need hold what only the rest wants.
   private mutating func replayAtOnce(_ batch: OperationBatch, _ range: Range<Int>) throws(ReplayError) {
     var (accesses, passed) = (InlineArray<8, UInt64>(repeating: 0), UInt64(0))
     defer { fold(accesses, passed) }
     if MMU.storesByHypercall { try settleUnlessTable(batch, at: range.lowerBound) }
     let operations = batch.operations.span.extracting(range)
     let first = batch.firstNumber &+ UInt64(range.lowerBound)
+    var time = cpus.running.recent.time
+    // Since then every tick was a hit that passed.
+    var start = time
     for index in operations.indices {
       let kind = UInt64(operations[index].kind.rawValue)
-      if kind <= UInt64(Operation.Kind.fetch.rawValue) {
+      let isAccess = kind <= UInt64(Operation.Kind.fetch.rawValue)
+      if isAccess {
         let address = operations[index].address
-        let code = (kind | UInt64(operations[index].flags.rawValue) &<< 2) & 7
-        // 0 is data, 1 is fetches, which end on their page.
-        let stream = code &>> 1 & 1
-        accesses[Int(code)] &+= 1
-        let end = address & 0xfff &+ UInt64(operations[index].size) & (stream &- 1)
-        let found = cpus.running.latestEntries[Int(stream)].find(address &>> 12, code) & (end &- 0x1001)
-        if Int64(bitPattern: found) < 0 && isOfMode(code) {
-          passed &+= 1
-        } else {
-          machine.operation = first &+ UInt64(index)
-          try access(operations[index])
+        let code = Int(truncatingIfNeeded: (kind | UInt64(operations[index].flags.rawValue) &<< 2) & 7)
+        accesses[code] &+= 1
+        let end = address & 0xfff &+ UInt64(operations[index].size)
+        if end <= 0x1000 && cpus.running.tables[code].passes(address, code, at: time &+ 1) {
+          time &+= 1
+          continue
         }
+      }
+      passed &+= time &- start
+      cpus.running.recent.time = time
+      if isAccess {
+        machine.operation = first &+ UInt64(index)
+        try access(operations[index])
       } else {
         try carryOut(batch, range.lowerBound &+ index)
       }
+      time = cpus.running.recent.time
+      start = time
     }
+    passed &+= time &- start
+    cpus.running.recent.time = time
     // Wrapping: a `folded` of nothing counts for -1 until here.
     machine.counters.operations &+= UInt64(range.count)
-  }
-
-  /// The loop may let an access pass: one of another mode changes the mode first.
-  @inline(__always) private func isOfMode(_ code: UInt64) -> Bool {
-    !MMU.seesModes || cpus.running.modeAccesses &>> code & 1 != 0
   }
 
   @inline(never)
@@ -117,8 +120,8 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
 
   /// `accesses` are by ``Access/code``.
   private mutating func fold(_ accesses: InlineArray<8, UInt64>, _ passed: UInt64) {
-    machine.counters.translations += passed
-    machine.counters.tlbL1Hits += passed
+    machine.counters.translations &+= passed
+    machine.counters.tlbL1Hits &+= passed
     machine.counters.loads += accesses[0] + accesses[4]
     machine.counters.stores += accesses[1] + accesses[5]
     machine.counters.fetches += accesses[2] + accesses[6]
