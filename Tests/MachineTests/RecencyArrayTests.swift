@@ -206,7 +206,8 @@ final class RecencyArrayTests: XCTestCase {
     XCTAssertEqual(level.lookUp(9, context: 3), 0)
     // A large page, of which a small one is a part, and whose parts share slots.
     level.fill(512, data: data(1024, .large, load.bit), context: 3, isNew: true)
-    XCTAssertTrue(passes(512, load) && passes(1023, load) && passes(600, load) && !passes(1024, load) && passes(5, load))
+    XCTAssertTrue(
+      passes(512, load) && passes(1023, load) && passes(600, load) && !passes(1024, load) && passes(5, load))
     level.fill(3 << 18, data: data(0, .huge, load.bit), context: 3, isNew: true)
     XCTAssertTrue(passes(512, load) && passes(3 << 18 + 5, load))
     level.remove(5, context: 3)

@@ -70,8 +70,8 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
   /// The loop. A hit in the first TLB level to which a slot of ``RecentEntries`` leads is the time that is stored there and
   /// counts, which are kept here and folded at the end; so is the clock of the CPU that runs.
   ///
-  /// All of its branches are foreseen almost always, for neither the kind of an access nor the size of its page decides one. An
-  /// operation is read field by field, so that no register need hold what only the rest wants.
+  /// All of its branches are foreseen almost always, for neither the kind of an access nor the size of its page decides
+  /// one. An operation is read field by field, so that no register need hold what only the rest wants.
   private mutating func replayAtOnce(_ batch: OperationBatch, _ range: Range<Int>) throws(ReplayError) {
     var (accesses, passed) = (InlineArray<8, UInt64>(repeating: 0), UInt64(0))
     defer { fold(accesses, passed) }

@@ -77,4 +77,18 @@ extension RecencyArray {
     let oldest = UInt64(truncatingIfNeeded: way) &<< geometry.victimShift
     unsafe word.pointee = order & newer | (order &>> 4) & ~newer | oldest
   }
+
+  /// Enters a tag, over one that matches it if there is one.
+  func replace(_ number: UInt64, _ tag: UInt64, _ value: UInt64) {
+    guard ways > 0 else { return }
+    let set = unsafe set(of: number)
+    let new = TLBEntry(tag: tag, data: value)
+    let way = unsafe way(in: set, tag)
+    if way < 0 {
+      _ = unsafe replaceOldest(in: set, new)
+    } else {
+      unsafe write(new, way, in: set)
+      unsafe use(way, in: set)
+    }
+  }
 }

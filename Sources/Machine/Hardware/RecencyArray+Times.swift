@@ -26,6 +26,9 @@ internal import Paging
 /// So a hit is a store of the time, which in the first TLB level the loop makes itself, and only a fill looks at all ways
 /// of its set.
 extension RecencyArray {
+  /// Where there are more ways, to look for the earliest time would be long.
+  static var mostWithTimes: Int { 64 }
+
   /// The usage of a way.
   @inline(__always) func usage(_ way: Int, in set: UnsafeMutableRawPointer) -> UnsafeMutablePointer<EntryUsage> {
     // SAFETY: a way of the set.

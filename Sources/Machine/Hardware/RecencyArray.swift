@@ -60,8 +60,6 @@ internal import Paging
   @inline(__always) var hasWord: Bool { unsafe place.pointee.groups == 1 }
   @inline(__always) var hasTimes: Bool { unsafe place.pointee.clock != nil }
   @inline(__always) var hasUsages: Bool { unsafe place.pointee.usagesOffset != 0 }
-  /// Where there are more ways, to look for the earliest time would be long.
-  private static var mostWithTimes: Int { 64 }
 
   /// Empty. With 0 ways it never holds anything; 32,767 are the most. `clock`: usages are kept, with times by it.
   init(sets: Int, ways: Int, clock: UseClock? = nil) {
@@ -184,20 +182,6 @@ internal import Paging
   /// Enters a tag that the array does not have; the least recently used of its set goes. The array must have ways.
   @inline(__always) func insert(_ number: UInt64, _ tag: UInt64, _ value: UInt64) {
     _ = unsafe replaceOldest(in: set(of: number), TLBEntry(tag: tag, data: value))
-  }
-
-  /// Enters a tag, over one that matches it if there is one.
-  func replace(_ number: UInt64, _ tag: UInt64, _ value: UInt64) {
-    guard ways > 0 else { return }
-    let set = unsafe set(of: number)
-    let new = TLBEntry(tag: tag, data: value)
-    let way = unsafe way(in: set, tag)
-    if way < 0 {
-      _ = unsafe replaceOldest(in: set, new)
-    } else {
-      unsafe write(new, way, in: set)
-      unsafe use(way, in: set)
-    }
   }
 
   @inline(__always) func write(_ new: TLBEntry, _ way: Int, in set: UnsafeMutableRawPointer) {

@@ -25,9 +25,9 @@ struct EntryUsage: BitwiseCopyable {
 ///
 /// A hit changes counts and the order of use. That order is kept as times, so that a hit is a store, wherever in its set
 /// the entry lies. A slot for the low bits of a page's number leads to the usage of the entry that translated it last; large
-/// pages have one for their own number too, for they are found from many. Slots are guesses: the usage says which page the entry is for, and
-/// whoever drops or replaces an entry changes that. All are emptied when another context runs, since pages alone are
-/// compared, but all 52 bits of their numbers: an address that is not canonical is nobody's.
+/// pages have one for their own number too, for they are found from many. Slots are guesses: the usage says which page
+/// the entry is for, and whoever drops or replaces an entry changes that. All are emptied when another context runs, since
+/// pages alone are compared, but all 52 bits of their numbers: an address that is not canonical is nobody's.
 ///
 /// There is a table of slots for data, one for fetches, and one that stays empty for what the loop may not let pass.
 @safe struct RecentEntries: ~Copyable {
@@ -82,7 +82,9 @@ extension RecentEntries {
       unsafe self.base = base
       // SAFETY: a word of the storage.
       self.clock = unsafe UseClock(clock.assumingMemoryBound(to: UInt64.self))
-      for code in 0..<8 { unsafe base.storeBytes(of: ~0xfff | 1 << UInt64(code), toByteOffset: 8 * code, as: UInt64.self) }
+      for code in 0..<8 {
+        unsafe base.storeBytes(of: ~0xfff | 1 << UInt64(code), toByteOffset: 8 * code, as: UInt64.self)
+      }
       unsafe none.pointee = .none
       unsafe lone.pointee = .none
       forgetAll()
