@@ -1,7 +1,7 @@
 internal import Paging
 
 /// Counts uses.
-@safe struct UseClock {
+@safe struct UseClock: BitwiseCopyable {
   private let ticks: UnsafeMutablePointer<UInt64>
 
   /// A clock in a word of somebody's storage.

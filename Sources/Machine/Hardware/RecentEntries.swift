@@ -67,21 +67,22 @@ extension RecentEntries {
   /// The slots of one stream.
   @safe struct Table {
     /// By access, what ``EntryUsage/refuses(_:_:)`` wants; then the slots of pages, the slots of large pages, a usage that
-    /// none is in, and one that belongs to no array's entry.
+    /// refuses all, one that belongs to no array's entry, and which clock it is.
     private let base: UnsafeMutableRawPointer
-    let clock: UseClock
 
     private static var slots: Int { 256 }
     private static var largeSlots: Int { 64 }
     private static var slotsOffset: Int { 64 }
     private static var noneOffset: Int { slotsOffset + 8 * (slots + largeSlots) }
     private static var loneOffset: Int { noneOffset + 32 }
-    fileprivate static var stride: Int { loneOffset + 32 }
+    private static var clockOffset: Int { loneOffset + 32 }
+    fileprivate static var stride: Int { clockOffset + 64 }
 
     fileprivate init(_ base: UnsafeMutableRawPointer, clock: UnsafeMutableRawPointer) {
       unsafe self.base = base
       // SAFETY: a word of the storage.
-      self.clock = unsafe UseClock(clock.assumingMemoryBound(to: UInt64.self))
+      let clock = unsafe UseClock(clock.assumingMemoryBound(to: UInt64.self))
+      unsafe base.storeBytes(of: clock, toByteOffset: Self.clockOffset, as: UseClock.self)
       for code in 0..<8 {
         unsafe base.storeBytes(of: ~0xfff | 1 << UInt64(code), toByteOffset: 8 * code, as: UInt64.self)
       }
@@ -89,6 +90,9 @@ extension RecentEntries {
       unsafe lone.pointee = .none
       forgetAll()
     }
+
+    /// The clock of the CPU, for whoever takes one of its uses.
+    var clock: UseClock { unsafe base.load(fromByteOffset: Self.clockOffset, as: UseClock.self) }
 
     private var none: UnsafeMutablePointer<EntryUsage> {
       // SAFETY: within the table, as all that follow.
@@ -148,7 +152,7 @@ extension RecentEntries {
     @inline(__always)
     func note(_ usage: UnsafeMutablePointer<EntryUsage>, _ page: UInt64, _ size: PageSize, _ data: UInt64) {
       unsafe usage.pointee.key = page &<< 12 | data & TLBData.allowed
-      unsafe usage.pointee.mask = ~((size.pages &- 1) &<< 12)
+      unsafe usage.pointee.mask = ~(((1 &<< size.pageShift) &- 1) &<< 12)
       unsafe usage.pointee.data = data
       unsafe slot(page).pointee = usage
       if size != .small { unsafe largeSlot(page).pointee = usage }

@@ -45,13 +45,13 @@ struct TLBLevel: ~Copyable {
   /// The data of the entry that translates a page, 0 if there is none; the entry becomes the latest of its set.
   ///
   /// Of entries of several sizes for one page, which only a guest that does not flush can have, any may answer.
-  @inline(__always) func lookUp(_ page: UInt64, context: UInt64) -> UInt64 {
+  @inline(__always) mutating func lookUp(_ page: UInt64, context: UInt64) -> UInt64 {
     let data = recent?.lookUp(page) ?? 0
     return data != 0 ? data : search(page, context: context)
   }
 
   /// The same where ``RecentEntries`` have nothing, or are not kept.
-  @inline(__always) func search(_ page: UInt64, context: UInt64) -> UInt64 {
+  @inline(__always) mutating func search(_ page: UInt64, context: UInt64) -> UInt64 {
     let data = search(small, page, .small, context)
     if data != 0 { return data }
     if mayHoldLarge(page) {
@@ -62,7 +62,7 @@ struct TLBLevel: ~Copyable {
   }
 
   @inline(__always)
-  private func search(_ array: RecencyArray, _ page: UInt64, _ size: PageSize, _ context: UInt64) -> UInt64 {
+  private mutating func search(_ array: RecencyArray, _ page: UInt64, _ size: PageSize, _ context: UInt64) -> UInt64 {
     let (number, tag) = (page &>> size.pageShift, TLBEntry.tag(page, size, context: context))
     guard let recent else { return array.search(number, tag) }
     return array.search(number, tag, page, size, for: recent)
@@ -72,13 +72,13 @@ struct TLBLevel: ~Copyable {
     (page &>> 51 & 1 == 0 ? lowLarge : highLarge) &>> (page &>> 9 & 63) & 1 != 0
   }
 
-  @inline(never) private func searchHuge(_ page: UInt64, _ context: UInt64) -> UInt64 {
+  @inline(never) private mutating func searchHuge(_ page: UInt64, _ context: UInt64) -> UInt64 {
     search(huge, page, .huge, context)
   }
 
   /// Enters a translation of a page for which a look-up has just found none.
   @inline(__always) mutating func insert(_ page: UInt64, data: UInt64, context: UInt64) {
-    guard TLBData.size(data) == .small && TLBData.guestSize(data) == .small && small.ways > 0 else {
+    guard TLBData.isSmall(data) && small.ways > 0 else {
       return fill(page, data: data, context: context, isNew: true)
     }
     enter(small, page, .small, context, data, isNew: true)
@@ -101,7 +101,7 @@ struct TLBLevel: ~Copyable {
   }
 
   @inline(__always)
-  private func enter(
+  private mutating func enter(
     _ array: RecencyArray, _ page: UInt64, _ size: PageSize, _ context: UInt64, _ data: UInt64, isNew: Bool
   ) {
     guard array.ways > 0 else { return }
@@ -112,7 +112,7 @@ struct TLBLevel: ~Copyable {
   }
 
   /// Works the allowed accesses of every entry out again.
-  func refresh(under controls: PagingControls) {
+  mutating func refresh(under controls: PagingControls) {
     recent?.forgetAll()
     for array in arrays { array.mapValues { TLBData.refreshed($0, under: controls) } }
   }
@@ -129,7 +129,7 @@ extension TLBLevel {
   func noteLone(_ page: UInt64, _ data: UInt64) { recent?.noteLone(page, data) }
 
   /// Drops the entries that translate a page and for which the condition holds.
-  func remove(_ page: UInt64, context: UInt64, where condition: (TLBEntry) -> Bool = { _ in true }) {
+  mutating func remove(_ page: UInt64, context: UInt64, where condition: (TLBEntry) -> Bool = { _ in true }) {
     recent?.forgetLone()
     small.remove(page) { $0.matches(TLBEntry.tag(page, .small, context: context)) && condition($0) }
     if mayHoldLarge(page) {
@@ -141,7 +141,7 @@ extension TLBLevel {
   }
 
   /// Drops the entries of the guest page, however large, that holds a page, if the condition holds for them.
-  func removeWhole(_ page: VPN, context: UInt64, where condition: (TLBEntry) -> Bool = { _ in true }) {
+  mutating func removeWhole(_ page: VPN, context: UInt64, where condition: (TLBEntry) -> Bool = { _ in true }) {
     guard holdsFractures else { return remove(page.raw, context: context, where: condition) }
     removeAll { entry in
       let isOfContext = entry.context == context || entry.isGlobal(vpid: context & ~TLBEntry.pcidMask)
@@ -150,7 +150,7 @@ extension TLBLevel {
   }
 
   /// Drops the valid entries for which the condition holds.
-  @inline(__always) func removeAll(where condition: (TLBEntry) -> Bool) {
+  @inline(__always) mutating func removeAll(where condition: (TLBEntry) -> Bool) {
     recent?.forgetLone()
     for array in arrays { array.removeAll(where: condition) }
   }
