@@ -4,7 +4,7 @@ import XCTest
 @testable import Machine
 
 /// The set-associative arrays and the walker's caches against models in lists: random operations, every answer exactly
-/// equal, for orders that are a word (up to sixteen ways) and for those that are a list.
+/// equal, for orders that are a word (up to sixteen ways), a list, or times.
 final class RecencyArrayTests: XCTestCase {
   /// Each set a list of tags and values, the latest first.
   private struct Model {
@@ -38,7 +38,8 @@ final class RecencyArrayTests: XCTestCase {
       var random = SplitMix64(seed: seed)
       let sets = random.pick([1, 1, 2, 3, 4, 7])
       let ways = random.pick([0, 1, 2, 3, 4, 8, 12, 15, 16, 17, 24, 32, 33, 50])
-      let array = RecencyArray(sets: sets, ways: ways)
+      let recent = RecentEntries()
+      let array = RecencyArray(sets: sets, ways: ways, clock: random.oneIn(2) ? recent.data.clock : nil)
       defer { array.free() }
       var model = Model(sets: sets, ways: ways)
       for step in 0..<600 {
@@ -106,16 +107,85 @@ final class RecencyArrayTests: XCTestCase {
     }
   }
 
-  /// What the loop asks has the latest entry of each set, of the accesses that it allows, until something else is the
-  /// latest, or is forgotten.
-  func testLatestEntriesAreThoseUsedLast() {
+  /// The first TLB level as the loop asks it against the same asked by look-ups alone: random fills, drops and contexts,
+  /// every answer and every entry exactly equal, for arrays of all kinds of order.
+  func testWhatTheLoopLetsPassIsWhatALookUpFinds() {
+    for seed in seeds(50) {
+      var random = SplitMix64(seed: seed)
+      let geometries = Self.geometries(&random)
+      let asked = RecentEntries()
+      let searched = RecentEntries()
+      var first = TLBLevel(geometries, recent: asked.data)
+      var second = TLBLevel(geometries, recent: searched.data)
+      var context: UInt64 = 0
+      var passed = 0
+      for step in 0..<700 {
+        let place = "MEMLAB_SEED=\(seed), step \(step), \(geometries)"
+        // Pages that share slots of each kind, near and far.
+        let page = UInt64(random.below(random.oneIn(2) ? 12 : 3000)) << (random.oneIn(3) ? 8 : 0)
+        let access = random.pick(Access.all.filter { !$0.isFetch })
+        switch random.below(40) {
+        case 0:
+          first.remove(page, context: context)
+          second.remove(page, context: context)
+        case 1 where random.oneIn(4):
+          first.removeAll()
+          second.removeAll()
+        case 2:
+          let bit: UInt64 = 1 << 19
+          first.removeAll { $0.tag & bit != 0 }
+          second.removeAll { $0.tag & bit != 0 }
+        case 3 where random.oneIn(2):
+          context = UInt64(random.below(3))
+          first.forgetRecent()
+          second.forgetRecent()
+        default:
+          let expected = second.lookUp(page, context: context)
+          let time = asked.time
+          var data = expected
+          if asked.data.passes(page << 12 | 8, Int(access.code), at: time + 1) {
+            asked.time = time + 1
+            passed += 1
+            XCTAssertTrue(expected & access.bit != 0, place)
+          } else {
+            data = first.lookUp(page, context: context)
+            XCTAssertEqual(data, expected, place)
+          }
+          if data & access.bit == 0 {
+            let size = data != 0 ? TLBData.size(data) : random.pick(geometries.flatMap(\.pageSizes))
+            let translation = Translation(
+              frame: MPN(UInt64(step) << 20), size: size, guestSize: size, rights: .all, isDirty: true, isGlobal: false)
+            let new = TLBData.make(translation, allowed: access.bit | (random.oneIn(2) ? 0x33 : 0))
+            first.fill(page, data: new, context: context, isNew: data == 0)
+            second.fill(page, data: new, context: context, isNew: data == 0)
+          }
+        }
+        XCTAssertFalse(asked.nothing.passes(page << 12, Int(access.code), at: .max), place)
+      }
+      XCTAssertEqual(Set(first.entries().map(\.data)), Set(second.entries().map(\.data)), "MEMLAB_SEED=\(seed)")
+      XCTAssertGreaterThan(passed, 0, "MEMLAB_SEED=\(seed), \(geometries)")
+    }
+  }
+
+  private static func geometries(_ random: inout SplitMix64) -> [TLBGeometry] {
+    func array(_ sizes: [PageSize]) -> TLBGeometry {
+      TLBGeometry(sizes, sets: random.pick([1, 1, 2, 3, 4, 16]), ways: random.pick([1, 2, 3, 4, 8, 17, 40, 65, 80]))
+    }
+    switch random.below(3) {
+    case 0: return [array([.small]), array([.large]), array([.huge])]
+    case 1: return [array([.small, .large]), array([.huge])]
+    default: return [array([.small])]
+    }
+  }
+
+  /// What the loop asks has what was used lately, of the accesses that it allows, until it is replaced or forgotten.
+  func testRecentEntriesAreThoseUsedLately() {
     let geometries = [TLBGeometry([.small], sets: 4, ways: 2), TLBGeometry([.large, .huge], sets: 2, ways: 2)]
-    var level = TLBLevel(geometries, keepsLatest: true)
-    let view = level.latestEntries(seesAll: false)
-    let nothing = level.latestEntries(seesAll: true)
+    let recent = RecentEntries()
+    var level = TLBLevel(geometries, recent: recent.data)
     func passes(_ page: UInt64, _ access: Access) -> Bool {
-      XCTAssertGreaterThanOrEqual(Int64(bitPattern: nothing.find(page, UInt64(access.code))), 0)
-      return Int64(bitPattern: view.find(page, UInt64(access.code))) < 0
+      recent.time += 1
+      return recent.data.passes(page << 12, Int(access.code), at: recent.time)
     }
     func data(_ frame: UInt64, _ size: PageSize, _ allowed: UInt64) -> UInt64 {
       let translation = Translation(
@@ -128,25 +198,31 @@ final class RecencyArrayTests: XCTestCase {
     XCTAssertFalse(passes(5, store))
     XCTAssertFalse(passes(1, load))
     XCTAssertFalse(passes(5 | 1 << 45, load), "an address that is not canonical")
-    // Another page of its set, and back.
+    // Another page of its set: both pass, and the third takes the place of the one that passed longest ago.
     level.insert(9, data: data(8, .small, load.bit | store.bit), context: 3)
-    XCTAssertFalse(passes(5, load))
-    XCTAssertTrue(passes(9, store))
-    XCTAssertNotEqual(level.lookUp(5, context: 3), 0)
-    XCTAssertTrue(passes(5, load))
-    // A large page, of which a small one of another set is a part.
+    XCTAssertTrue(passes(9, store) && passes(5, load))
+    level.insert(13, data: data(7, .small, load.bit), context: 3)
+    XCTAssertTrue(passes(5, load) && passes(13, load) && !passes(9, load))
+    XCTAssertEqual(level.lookUp(9, context: 3), 0)
+    // A large page, of which a small one is a part, and whose parts share slots.
     level.fill(512, data: data(1024, .large, load.bit), context: 3, isNew: true)
-    XCTAssertTrue(passes(512, load) && passes(1023, load) && !passes(1024, load) && passes(5, load))
-    // A huge one takes the set that they share.
+    XCTAssertTrue(
+      passes(512, load) && passes(1023, load) && passes(600, load) && !passes(1024, load) && passes(5, load))
     level.fill(3 << 18, data: data(0, .huge, load.bit), context: 3, isNew: true)
-    XCTAssertFalse(passes(512, load))
+    XCTAssertTrue(passes(512, load) && passes(3 << 18 + 5, load))
     level.remove(5, context: 3)
     XCTAssertFalse(passes(5, load))
-    level.fill(6, data: data(9, .small, load.bit), context: 3, isNew: true)
+    // Less is allowed than before.
+    level.fill(13, data: data(7, .small, store.bit), context: 3, isNew: false)
+    XCTAssertTrue(passes(13, store) && !passes(13, load))
+    level.noteLone(77, data(1, .small, load.bit))
+    XCTAssertTrue(passes(77, load))
     level.removeAll { _ in false }
-    XCTAssertFalse(passes(6, load), "whoever drops many forgets all")
-    XCTAssertNotEqual(level.lookUp(6, context: 3), 0)
-    level.forgetLatest()
-    XCTAssertFalse(passes(6, load))
+    XCTAssertTrue(passes(13, store) && !passes(77, load), "what is no array's entry is forgotten with any")
+    level.forgetRecent()
+    XCTAssertFalse(passes(13, store) || passes(512, load) || passes(600, load))
+    XCTAssertNotEqual(level.lookUp(13, context: 3), 0)
+    level.removeAll()
+    XCTAssertFalse(passes(13, store))
   }
 }

@@ -19,9 +19,11 @@ internal import Paging
   /// Without capacity it never has anything.
   init(level: Int, capacity: Int) {
     self.level = level
-    array = RecencyArray(sets: 1, ways: capacity)
-    // Way 0, as good a guess as any.
-    unsafe hints = zeroed(Self.hintCount)
+    // Way 0, as good a guess as any; behind them a clock.
+    unsafe hints = zeroed(Self.hintCount + 1)
+    // SAFETY: a word of that storage.
+    let clock = unsafe UseClock(UnsafeMutableRawPointer(hints + Self.hintCount).assumingMemoryBound(to: UInt64.self))
+    array = RecencyArray(sets: 1, ways: capacity, clock: clock)
   }
 
   deinit {

@@ -108,7 +108,7 @@ extension Processor where MMU: ~Copyable {
       let root = root
       oracle?.loadedCR3(root, keeps: false, cpus.running.index)
     }
-    cpus.running.forgetLatest()
+    cpus.running.forgetRecent()
     leaveMonitor()
   }
 

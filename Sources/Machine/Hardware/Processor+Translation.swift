@@ -115,7 +115,7 @@ extension Processor where MMU: ~Copyable {
     if let found = written, found & access.bit != 0 {
       machine.counters.tlbL1Hits += 1
       // So that a run of accesses to one page takes the loop's short way, which nobody checks.
-      if oracle == nil { cpus.running.noteLatest(page.raw, found, access) }
+      if oracle == nil { cpus.running.noteLone(page.raw, found, access) }
       return .translated(checkedFrame(found, page, access))
     }
     if access.isFetch { machine.counters.l1FetchMisses += 1 } else { machine.counters.l1DataMisses += 1 }

@@ -67,45 +67,56 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
     }
   }
 
-  /// The loop. An access to a page whose entry is the latest of its set changes nothing but counts, which are kept here and
-  /// folded at the end.
-  ///
-  /// That is decided without a branch but the last, for neither the kind of an access nor the size of its page is anything
-  /// that a predictor could guess: each condition is the top bit of a difference, and what holds borrows. An operation is
-  /// read field by field, so that no register need hold what only the rest wants.
+  /// Goes from run to run of what ``pass(_:_:_:_:)`` lets pass, and carries out what ends them. The counts of accesses by
+  /// ``Access/code``, and the clock of the CPU that runs, are kept here and folded at the end.
   private mutating func replayAtOnce(_ batch: OperationBatch, _ range: Range<Int>) throws(ReplayError) {
     var (accesses, passed) = (InlineArray<8, UInt64>(repeating: 0), UInt64(0))
     defer { fold(accesses, passed) }
     if MMU.storesByHypercall { try settleUnlessTable(batch, at: range.lowerBound) }
     let operations = batch.operations.span.extracting(range)
-    let first = batch.firstNumber &+ UInt64(range.lowerBound)
-    for index in operations.indices {
-      let kind = UInt64(operations[index].kind.rawValue)
-      if kind <= UInt64(Operation.Kind.fetch.rawValue) {
-        let address = operations[index].address
-        let code = (kind | UInt64(operations[index].flags.rawValue) &<< 2) & 7
-        // 0 is data, 1 is fetches, which end on their page.
-        let stream = code &>> 1 & 1
-        accesses[Int(code)] &+= 1
-        let end = address & 0xfff &+ UInt64(operations[index].size) & (stream &- 1)
-        let found = cpus.running.latestEntries[Int(stream)].find(address &>> 12, code) & (end &- 0x1001)
-        if Int64(bitPattern: found) < 0 && isOfMode(code) {
-          passed &+= 1
-        } else {
-          machine.operation = first &+ UInt64(index)
-          try access(operations[index])
-        }
+    var index = 0
+    while true {
+      let start = cpus.running.recent.time
+      var time = start
+      let isAccess = pass(operations, &index, &time, &accesses)
+      // Every tick was a hit.
+      passed &+= time &- start
+      cpus.running.recent.time = time
+      if index == operations.count { break }
+      if isAccess {
+        machine.operation = batch.firstNumber &+ UInt64(range.lowerBound &+ index)
+        try access(operations[index])
       } else {
         try carryOut(batch, range.lowerBound &+ index)
       }
+      index &+= 1
     }
     // Wrapping: a `folded` of nothing counts for -1 until here.
     machine.counters.operations &+= UInt64(range.count)
   }
 
-  /// The loop may let an access pass: one of another mode changes the mode first.
-  @inline(__always) private func isOfMode(_ code: UInt64) -> Bool {
-    !MMU.seesModes || cpus.running.modeAccesses &>> code & 1 != 0
+  /// The loop. A hit in the first TLB level to which a slot of ``RecentEntries`` leads changes the time that is stored
+  /// there, and counts.
+  ///
+  /// It calls nothing, so that all of it is in registers. All of its branches are foreseen almost always, for neither the
+  /// kind of an access nor the size of its page decides one. An operation is read field by field, since few of them are
+  /// wanted. Returns at the end, or at what may not pass: whether that is an access, which then is counted.
+  @inline(__always)
+  private mutating func pass(
+    _ operations: Span<Operation>, _ index: inout Int, _ time: inout UInt64, _ accesses: inout InlineArray<8, UInt64>
+  ) -> Bool {
+    while index < operations.count {
+      let kind = UInt64(operations[index].kind.rawValue)
+      if kind > UInt64(Operation.Kind.fetch.rawValue) { return false }
+      let address = operations[index].address
+      let code = Int(truncatingIfNeeded: (kind | UInt64(operations[index].flags.rawValue) &<< 2) & 7)
+      accesses[code] &+= 1
+      let end = address & 0xfff &+ UInt64(operations[index].size)
+      if end > 0x1000 || !cpus.running.tables[code].passes(address, code, at: time &+ 1) { return true }
+      time &+= 1
+      index &+= 1
+    }
+    return false
   }
 
   @inline(never)
@@ -117,8 +128,8 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
 
   /// `accesses` are by ``Access/code``.
   private mutating func fold(_ accesses: InlineArray<8, UInt64>, _ passed: UInt64) {
-    machine.counters.translations += passed
-    machine.counters.tlbL1Hits += passed
+    machine.counters.translations &+= passed
+    machine.counters.tlbL1Hits &+= passed
     machine.counters.loads += accesses[0] + accesses[4]
     machine.counters.stores += accesses[1] + accesses[5]
     machine.counters.fetches += accesses[2] + accesses[6]

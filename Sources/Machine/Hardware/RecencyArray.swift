@@ -4,12 +4,12 @@ internal import Paging
 /// A set-associative array with exact LRU: the primitive of the TLBs and of the paging-structure caches.
 ///
 /// A set's ways are asked sixteen at a time. Each way has a *print*, eight bits hashed from its tag: sixteen prints are
-/// compared at once, and only a way with the right print has its tag read. The order of use is a word, or a list. So nothing
-/// here depends on where in its set an entry lies, which no branch predictor could guess.
+/// compared at once, and only a way with the right print has its tag read. The order of use is a word, or a list, or times.
+/// So nothing here depends on where in its set an entry lies, which no branch predictor could guess.
 ///
 /// A set is one piece of storage: the word of its order (of a list: the way used last), whether it has ever been filled,
-/// then 16 bytes of prints for each sixteen ways begun, of a list two links of 16 bits for each of these, and tag (0: empty)
-/// and value of each way.
+/// then 16 bytes of prints for each sixteen ways begun, of a list two links of 16 bits for each of these, tag (0: empty)
+/// and value of each way, and in the first TLB level its ``EntryUsage``.
 ///
 /// The array itself is one pointer, so that it costs nothing to hand it on. Copies share the storage, which whoever made
 /// the first must `free` once.
@@ -40,6 +40,12 @@ internal import Paging
     /// Of an order that is a word: the bit at which the oldest way's nibble begins, and all bits of the ways.
     let victimShift: UInt64
     let wordMask: UInt64
+    /// Where in a set the usages begin, 0 if there are none.
+    let usagesOffset: Int
+    /// If the order is times.
+    let clock: UseClock?
+    /// If usages are kept beside a list: the latest.
+    fileprivate var only: UnsafeMutablePointer<EntryUsage>?
   }
 
   private let place: UnsafeMutablePointer<Geometry>
@@ -52,15 +58,18 @@ internal import Paging
   @inline(__always) var stride: Int { unsafe place.pointee.stride }
   /// The order is a word: one group.
   @inline(__always) var hasWord: Bool { unsafe place.pointee.groups == 1 }
+  @inline(__always) var hasTimes: Bool { unsafe place.pointee.clock != nil }
+  @inline(__always) var hasUsages: Bool { unsafe place.pointee.usagesOffset != 0 }
 
-  /// Empty. With 0 ways it never holds anything; 32,767 are the most.
-  init(sets: Int, ways: Int) {
+  /// Empty. With 0 ways it never holds anything; 32,767 are the most. `clock`: usages are kept, with times by it.
+  init(sets: Int, ways: Int, clock: UseClock? = nil) {
     precondition(ways <= Int(Int16.max))
     let groups = max(1, (ways + Self.lanes - 1) / Self.lanes)
     let links = Self.printsOffset + Self.lanes * groups
     let entries = groups == 1 ? links : links + 4 * Self.lanes * groups
     // A way at least, so that an array without ways can be asked as any other.
-    let stride = (entries + 16 * max(1, ways) + 63) & ~63
+    let usages = clock == nil ? 0 : entries + 16 * max(1, ways)
+    let stride = (usages == 0 ? entries + 16 * max(1, ways) + 63 : usages + 32 * max(1, ways) + 63) & ~63
     let lastWays = ways - (groups - 1) * Self.lanes
     let bytes: UnsafeMutablePointer<UInt8> = unsafe zeroed(sets * stride + 63)
     let storage = UnsafeMutableRawPointer(bytes)
@@ -69,7 +78,8 @@ internal import Paging
       storage: storage, base: storage.alignedUp(toMultipleOf: 64), stride: stride,
       mask: sets & (sets - 1) == 0 ? UInt64(sets - 1) : .max, sets: sets, ways: ways, groups: groups,
       entriesOffset: entries, linksOffset: links + 2 * Self.lanes * groups, lastWays: 1 << UInt64(lastWays) - 1,
-      victimShift: victimShift, wordMask: .max &>> (60 &- victimShift))
+      victimShift: victimShift, wordMask: .max &>> (60 &- victimShift), usagesOffset: usages,
+      clock: ways <= Self.mostWithTimes ? clock : nil)
     unsafe place = .allocate(capacity: 1)
     unsafe place.initialize(to: geometry)
   }
@@ -119,10 +129,15 @@ internal import Paging
   /// do not count (``TLBData/global``).
   @inline(__always) func search(_ number: UInt64, _ tag: UInt64) -> UInt64 {
     let set = unsafe set(of: number)
-    let way = unsafe hasWord ? way(in: set, tag, group: 0) : way(in: set, tag)
+    let way = unsafe anyWay(in: set, tag)
     if way < 0 { return 0 }
     unsafe use(way, in: set)
     return unsafe entry(way, in: set).pointee.data
+  }
+
+  /// The way with a tag, -1 if there is none; most arrays have one group.
+  @inline(__always) func anyWay(in set: UnsafeMutableRawPointer, _ tag: UInt64) -> Int {
+    unsafe hasWord ? way(in: set, tag, group: 0) : way(in: set, tag)
   }
 
   /// The way with a tag, -1 if there is none.
@@ -166,23 +181,19 @@ internal import Paging
 
   /// Enters a tag that the array does not have; the least recently used of its set goes. The array must have ways.
   @inline(__always) func insert(_ number: UInt64, _ tag: UInt64, _ value: UInt64) {
-    unsafe replaceOldest(in: set(of: number), TLBEntry(tag: tag, data: value))
-  }
-
-  /// Enters a tag, over one that matches it if there is one.
-  func replace(_ number: UInt64, _ tag: UInt64, _ value: UInt64) {
-    guard ways > 0 else { return }
-    let set = unsafe set(of: number)
-    let new = TLBEntry(tag: tag, data: value)
-    let way = unsafe way(in: set, tag)
-    if way < 0 { return unsafe replaceOldest(in: set, new) }
-    unsafe write(new, way, in: set)
-    unsafe use(way, in: set)
+    _ = unsafe replaceOldest(in: set(of: number), TLBEntry(tag: tag, data: value))
   }
 
   @inline(__always) func write(_ new: TLBEntry, _ way: Int, in set: UnsafeMutableRawPointer) {
     unsafe entry(way, in: set).pointee = new
     // SAFETY: a way of the set.
     unsafe set.storeBytes(of: print(of: new.tag), toByteOffset: way &+ Self.printsOffset, as: UInt8.self)
+    if hasUsages { unsafe usage(way, in: set).pointee = .none }
+  }
+
+  /// Of all ways the one with this usage was used last: no other may be answered from.
+  func makeOnly(_ usage: UnsafeMutablePointer<EntryUsage>) {
+    if let before = unsafe place.pointee.only { unsafe before.pointee = .none }
+    unsafe place.pointee.only = usage
   }
 }

@@ -85,6 +85,11 @@ enum TLBData {
     return granted | UInt64(rights.raw) &<< 7 | (isGlobal ? global : 0) | leaf.frame(of: size).raw &<< 12 | sizes
   }
 
+  /// Whether both the entry and the guest's page are small.
+  @inline(__always) static func isSmall(_ data: UInt64) -> Bool {
+    data &>> 52 & 15 == UInt64(PageSize.small.rawValue) &* 5
+  }
+
   /// The same entry with the allowed accesses worked out again, after a control register has changed.
   static func refreshed(_ data: UInt64, under controls: PagingControls) -> UInt64 {
     var allowed = rights(data).allowed(under: controls)

@@ -22,8 +22,11 @@ struct VirtualCPU: ~Copyable {
   var fetches: TLBLevel
   var data: TLBLevel
   var second: TLBLevel
-  /// What the loop asks of ``data`` [0] and ``fetches`` [1], if it may let anything pass.
-  let latestEntries: InlineArray<2, LatestEntries.View>
+  /// Where the entries used lately of ``data`` and ``fetches`` are.
+  let recent: RecentEntries
+  /// What the loop asks for an access, by ``Access/code``.
+  private(set) var tables: InlineArray<8, RecentEntries.Table>
+  private let seesAll: Bool
   /// Instead of those three, on machines that have no walker.
   var softwareTLB: SoftwareTLB?
   var structures: PagingStructureCaches<VirtualSpace>
@@ -33,7 +36,7 @@ struct VirtualCPU: ~Copyable {
   var nested: NestedCaches
   /// Nested table, VPID and PCID as in ``TLBEntry/tag``.
   var context: UInt64 = 0 {
-    didSet { if context != oldValue { forgetLatest() } }
+    didSet { if context != oldValue { forgetRecent() } }
   }
   /// Whose translations the CPU makes: part of ``context``.
   private(set) var owner = TranslationOwner()
@@ -43,7 +46,7 @@ struct VirtualCPU: ~Copyable {
   var hasStarted = false
   /// The accesses (``Access/bit``s) of the mode that the guest is in, kernel or user, where each has a base table of its
   /// own; else all.
-  var modeAccesses = GuestMode.any
+  var modeAccesses = GuestMode.any { didSet { chooseTables() } }
   /// What was dropped from the TLBs, for whoever wants to know.
   var dropLog: DropLog?
   /// Size of the guest's page that a walk found last.
@@ -56,9 +59,11 @@ struct VirtualCPU: ~Copyable {
   init(index: Int, _ machine: borrowing MachineState) {
     self.index = index
     let description = machine.description
-    fetches = TLBLevel(description.l1Instruction, keepsLatest: true)
-    data = TLBLevel(description.l1Data, keepsLatest: true)
-    latestEntries = [data.latestEntries(seesAll: machine.seesAll), fetches.latestEntries(seesAll: machine.seesAll)]
+    recent = RecentEntries()
+    tables = InlineArray(repeating: recent.nothing)
+    seesAll = machine.seesAll
+    fetches = TLBLevel(description.l1Instruction, recent: recent.fetches)
+    data = TLBLevel(description.l1Data, recent: recent.data)
     second = TLBLevel(description.l2)
     softwareTLB = description.softwareTLB.map { geometry in
       let isShared = machine.mode != .native
@@ -79,6 +84,7 @@ struct VirtualCPU: ~Copyable {
     reuse = machine.measuresReuse ? ReuseStacks() : nil
     flushClock = machine.flushClock
     setHardwareControls(guestControls)
+    chooseTables()
   }
 
   /// Runs somebody else from now on, whose entries are told from all others'.
@@ -96,8 +102,8 @@ struct VirtualCPU: ~Copyable {
   }
 
   /// The software-managed TLB gives this for a page until something is forgotten.
-  func noteLatest(_ page: UInt64, _ entry: UInt64, _ access: Access) {
-    if access.isFetch { fetches.noteLatest(page, entry) } else { data.noteLatest(page, entry) }
+  func noteLone(_ page: UInt64, _ entry: UInt64, _ access: Access) {
+    if access.isFetch { fetches.noteLone(page, entry) } else { data.noteLone(page, entry) }
   }
 
   /// Enters a completed walk in the TLBs. `isNew`: neither level had an entry for the page.
@@ -130,9 +136,14 @@ struct VirtualCPU: ~Copyable {
   /// Works out which way walks take, after the hardware's controls have changed.
   mutating func chooseWalker() { walksByEntries = pageWalks.isPresent || hardwareControls.levels < 4 }
 
+  /// The loop may let an access pass if it is of the mode that the guest is in: one of another changes the mode first.
+  private mutating func chooseTables() {
+    for code in 0..<8 { tables[code] = recent.table(code, allowed: modeAccesses, seesAll: seesAll) }
+  }
+
   /// What the loop asks no longer holds: other entries, or a software-managed TLB's, are to answer.
-  func forgetLatest() {
-    fetches.forgetLatest()
-    data.forgetLatest()
+  func forgetRecent() {
+    recent.data.forgetAll()
+    recent.fetches.forgetAll()
   }
 }

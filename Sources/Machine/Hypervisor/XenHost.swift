@@ -33,7 +33,7 @@ public final class XenHost {
 
   func lend(_ processor: inout Processor<DirectBackend>) {
     lend(&processor.backend, &processor.machine, &processor.cpus.running)
-    processor.cpus.running.forgetLatest()
+    processor.cpus.running.forgetRecent()
   }
 
   func takeBack(_ processor: inout Processor<DirectBackend>) {

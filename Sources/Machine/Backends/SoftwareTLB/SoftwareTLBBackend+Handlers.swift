@@ -69,7 +69,7 @@ extension SoftwareTLBBackend {
     }
     trap("tlbw", page, cpu, &machine)
     guard let index else { return }
-    cpu.forgetLatest()
+    cpu.forgetRecent()
     guard virtual != nil else {
       cpu.softwareTLB?.write(index, first, context: context, words)
       return
@@ -91,7 +91,7 @@ extension SoftwareTLBBackend {
     else { return }
     let onMachine = words.map { machine.onMachine($0) }
     let index = cpu.softwareTLB?.probe(page, context: cpu.context) ?? cpu.softwareTLB?.randomIndex()
-    cpu.forgetLatest()
+    cpu.forgetRecent()
     if let index { cpu.softwareTLB?.write(index, tag.page, context: tag.context, onMachine) }
   }
 

@@ -75,7 +75,7 @@ extension ProcessorBox where MMU: ~Copyable {
 
   func exchange(_ host: Host) {
     host.exchange(&processor.machine)
-    processor.cpus.running.forgetLatest()
+    processor.cpus.running.forgetRecent()
   }
 
   func flushProcessors() { processor.cpus.forEach { $0.forgetAll() } }
