@@ -41,6 +41,7 @@ final class StripTests: XCTestCase {
       var settings = plan.settings(isExact: false)
       settings.nested = plan.nested
       settings.isNestedTableEager = plan.isNestedTableEager
+      if flavour == .direct { settings.direct.hasIOMMU = true }
       let modes: [Mode] = flavour == .direct ? Mode.allCases : [.native, .emulatedTLB, .shadow, .nested]
       try compare(guest, Self.machines(&random), settings, modes, "MEMLAB_SEED=\(seed) \(flavour)")
     }
