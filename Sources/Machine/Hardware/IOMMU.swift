@@ -85,13 +85,13 @@ struct IOMMU: ~Copyable {
     tables[domain].map { $0.framesNeeded(page, memory) } ?? 4
   }
 
-  /// Gives a page an entry, or none; `level`: of which size. The IOTLB stays as it is. Takes frames of those that are lent for its
-  /// table, and leaves there what it needs no more.
+  /// Gives a page an entry, or none; `level`: of which size. The IOTLB stays as it is. Takes frames of those that are lent
+  /// for its table, and leaves there what it needs no more.
   mutating func set(
     _ page: UInt64, level: Int = 1, _ entry: Entry?, of domain: DomainID, _ lent: inout [MPN],
     _ memory: inout MachineMemory, _ counters: inout Counters
   ) {
-    let pages = UInt64(1) << UInt64(9 * (level - 1))
+    let pages = IOMMUTable.pages(level)
     if entry == nil { counters.iommuUnmaps += pages } else { counters.iommuMaps += pages }
     if tables[domain] == nil, let root = lent.popLast() { tables[domain] = IOMMUTable(root: root, &memory) }
     tables[domain]?.set(page, level: level, entry, &lent, &memory)

@@ -38,7 +38,7 @@ struct IOMMUTable {
   private static func isLeaf(_ word: UInt64, level: Int) -> Bool { level == 1 || word & large != 0 }
 
   /// Pages that an entry of a level maps.
-  private static func pages(_ level: Int) -> UInt64 { 1 << UInt64(9 * (level - 1)) }
+  static func pages(_ level: Int) -> UInt64 { 1 << UInt64(9 * (level - 1)) }
 
   /// What the table says of a page, as a walk finds it; nil if nothing.
   func entry(_ page: UInt64, _ memory: borrowing MachineMemory) -> IOMMU.Entry? {
@@ -67,8 +67,8 @@ struct IOMMUTable {
     return 0
   }
 
-  /// Gives a page an entry, or none; `level` 2 and 3: the 2 MiB and 1 GiB that begin with it. Takes frames of `lent`, and leaves
-  /// there what the table needs no more.
+  /// Gives a page an entry, or none; `level` 2 and 3: the 2 MiB and 1 GiB that begin with it. Takes frames of `lent`, and
+  /// leaves there what the table needs no more.
   mutating func set(
     _ page: UInt64, level leaf: Int = 1, _ entry: IOMMU.Entry?, _ lent: inout [MPN], _ memory: inout MachineMemory
   ) {
@@ -145,7 +145,9 @@ struct IOMMUTable {
     visit(root, Self.levels, 0, memory) { table, _, _, memory in
       found[table] = (0..<512).count { Self.isPresent(memory.read(table.entryAddress(index: $0))) }
     }
-    return found == used ? nil : "an IOMMU's table has frames \(used), of which a walk finds \(found)"
+    if found == used { return nil }
+    let (known, there) = (used.values.reduce(0, +), found.values.reduce(0, +))
+    return "an IOMMU's table has \(used.count) frames with \(known) entries, a walk finds \(found.count) with \(there)"
   }
 
   private func visit(

@@ -70,6 +70,13 @@ extension MachineState {
     for page in traces.takeWatched() { withdrawFromDevices(page) }
   }
 
+  /// For the log: a transfer of a device's has ended at a page that it may not reach.
+  mutating func noteRefused(_ page: PPN, writes: Bool, _ cpu: Int) {
+    var event = Event(operation: operation, cpu: cpu, kind: .dmaFault, cause: writes ? "write" : "read")
+    event.physical = page.address
+    log.append(event)
+  }
+
   /// Names a page that devices could reach and must not, nil if there is none.
   func violatedDevices() -> String? {
     if let problem = devices.iommu.violatedTables(memory) { return problem }

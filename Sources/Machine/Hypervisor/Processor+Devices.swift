@@ -116,9 +116,6 @@ extension Processor where MMU: ~Copyable {
   /// The transfer ends at a page that is no memory.
   private mutating func refuse(_ page: PPN, _ writes: Bool) {
     machine.counters.dmaFaults += 1
-    var event = Event(
-      operation: machine.operation, cpu: cpus.running.index, kind: .dmaFault, cause: writes ? "write" : "read")
-    event.physical = page.address
-    machine.log.append(event)
+    machine.noteRefused(page, writes: writes, cpus.running.index)
   }
 }

@@ -14,7 +14,6 @@ extension DirectBackend {
       runs.append(first..<first + count)
       page += count
     }
-    if machine.isOnHost { xen.frames.deviceTables = machine.host.frames.count >> 9 + 4 }
     // The domain is being built, which nobody counts.
     let counters = machine.counters
     xen.frames.addDevices(to: machine.domain, runs, &machine)
@@ -46,9 +45,7 @@ extension DirectBackend {
         machine.counters.dmaPages += 1
         continue
       }
-      var event = Event(operation: machine.operation, cpu: cpu.index, kind: .dmaFault, cause: writes ? "write" : "read")
-      event.physical = PPN(page).address
-      machine.log.append(event)
+      machine.noteRefused(PPN(page), writes: writes, cpu.index)
       break
     }
     return true

@@ -10,6 +10,7 @@ extension FrameTable {
   /// A domain has devices: all of its frames are in its table.
   mutating func addDevices(to domain: DomainID, _ runs: [Range<UInt64>], _ machine: inout MachineState) {
     devices.insert(domain)
+    if isOnHost { deviceTables = machine.host.frames.count >> 9 + 4 }
     for run in runs { map(run, of: domain, &machine) }
     for frame in known { followType(frame, &machine) }
   }
@@ -18,14 +19,12 @@ extension FrameTable {
   private mutating func map(_ run: Range<UInt64>, of domain: DomainID, _ machine: inout MachineState) {
     var page = run.lowerBound
     while page < run.upperBound {
-      var level = 3
-      while level > 1, page & (Self.pages(level) - 1) != 0 || page + Self.pages(level) > run.upperBound { level -= 1 }
+      let fits = { level in page % IOMMUTable.pages(level) == 0 && page + IOMMUTable.pages(level) <= run.upperBound }
+      let level = fits(3) ? 3 : fits(2) ? 2 : 1
       set(page, level: level, IOMMU.Entry(frame: MPN(page), access: [.read, .write]), of: domain, &machine)
-      page += Self.pages(level)
+      page += IOMMUTable.pages(level)
     }
   }
-
-  private static func pages(_ level: Int) -> UInt64 { 1 << UInt64(9 * (level - 1)) }
 
   private mutating func set(
     _ page: UInt64, level: Int = 1, _ entry: IOMMU.Entry?, of domain: DomainID, _ machine: inout MachineState

@@ -48,11 +48,7 @@ extension Host {
       takesLeft = max(0, takesLeft - 1)
       if payer == own {
         backend.unmap([page], &cpu, &machine)
-        if let frame = known.frame(for: page, machine) {
-          machine.merge(page, into: frame)
-        } else {
-          machine.swapOut(page)
-        }
+        machine.loseFrame(of: page, known)
       } else {
         // The other has what all share while it gives a page of its own up.
         exchange(&machine)

@@ -24,6 +24,13 @@ struct KnownContents {
   }
 }
 
+extension MachineState {
+  /// A page, of which no mapping may be left, joins others that are known to hold the same, or goes to the swap area.
+  mutating func loseFrame(of page: PPN, _ known: KnownContents) {
+    if let frame = known.frame(for: page, self) { merge(page, into: frame) } else { swapOut(page) }
+  }
+}
+
 extension Host {
   /// At the end of a machine's turn: looks at some of its pages, at random. A page that holds what a shared frame does gets that
   /// frame; one that holds what a hint promises, if that page still does, shares with it; any other is a hint itself (Waldspurger, OSDI 2002, 4.1).

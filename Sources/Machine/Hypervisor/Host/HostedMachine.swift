@@ -82,11 +82,7 @@ extension ProcessorBox where MMU: ~Copyable {
 
   func loseFrame(of page: PPN, _ known: KnownContents) {
     processor.unmap([page])
-    if let frame = known.frame(for: page, processor.machine) {
-      processor.machine.merge(page, into: frame)
-    } else {
-      processor.machine.swapOut(page)
-    }
+    processor.machine.loseFrame(of: page, known)
   }
 
   var frames: HostMemory { processor.machine.host }

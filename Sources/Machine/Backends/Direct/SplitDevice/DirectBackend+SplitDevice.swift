@@ -7,7 +7,6 @@ extension DirectBackend {
   mutating func addSplitDevice(_ cpu: inout VirtualCPU, _ machine: inout MachineState) throws(ReplayError) {
     // Nobody counts what was there before the trace.
     let counters = machine.counters
-    if machine.isOnHost { xen.frames.deviceTables = machine.host.frames.count >> 9 + 4 }
     if xen.domains[.driver] == nil {
       xen.domains[.driver] = Xen.Domain()
       xen.frames.clocks[.driver] = 0
@@ -76,7 +75,9 @@ extension DirectBackend {
     // The backend is woken, or at work and looks again.
     let results = serve(&cpu, &machine)
     machine.counters.dmaPages += UInt64(results.count { $0 })
-    for (page, isGood) in zip(pages, results) where !isGood { note(page, writes, cpu.index, &machine) }
+    for (page, isGood) in zip(pages, results) where !isGood {
+      machine.noteRefused(PPN(page), writes: writes, cpu.index)
+    }
     return results.count == pages.count && results.allSatisfy { $0 }
   }
 
@@ -107,12 +108,6 @@ extension DirectBackend {
 
   private func refuse(_ page: UInt64, _ writes: Bool, _ cpu: Int, _ machine: inout MachineState) {
     machine.counters.dmaFaults += 1
-    note(page, writes, cpu, &machine)
-  }
-
-  private func note(_ page: UInt64, _ writes: Bool, _ cpu: Int, _ machine: inout MachineState) {
-    var event = Event(operation: machine.operation, cpu: cpu, kind: .dmaFault, cause: writes ? "write" : "read")
-    event.physical = PPN(page).address
-    machine.log.append(event)
+    machine.noteRefused(PPN(page), writes: writes, cpu)
   }
 }
