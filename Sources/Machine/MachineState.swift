@@ -2,6 +2,7 @@ internal import Paging
 
 /// What all virtual CPUs and the hypervisor share: memory, where the guest's lies in it, and the books.
 struct MachineState: ~Copyable {
+  private let passing = PassedByAddress()
   let description: MachineDescription
   let settings: Settings
   let mode: Mode
