@@ -125,6 +125,9 @@ public final class Simulation {
     try onMachine { () throws(ReplayError) in try processor.cold.explain(address, access) }
   }
 
+  /// What the TLBs of the CPU that runs hold.
+  var tlbEntries: [TLBEntry] { processor.cold.tlbEntries }
+
   /// What the operations since the last call have done beside TLB hits and walks that find their way.
   func takeEffects() -> ReplayEffects { processor.cold.takeEffects() }
 
@@ -210,6 +213,7 @@ protocol ColdProcessor: AnyObject {
   func guestTables() -> [UInt64: UInt64]
   func reuse() -> ReuseCurves?
   var lastUses: [UInt64] { get }
+  var tlbEntries: [TLBEntry] { get }
 }
 
 final class ProcessorBox<MMU: Backend & ~Copyable>: ColdProcessor, HostedMachine {
@@ -231,6 +235,7 @@ final class ProcessorBox<MMU: Backend & ~Copyable>: ColdProcessor, HostedMachine
   }
 
   var lastUses: [UInt64] { processor.machine.lastUses?.operations ?? [] }
+  var tlbEntries: [TLBEntry] { processor.cpus.running.entries }
   func takeEvents() -> [Event] { processor.machine.log.takeEvents() }
   func takeDirtyRounds() -> [DirtyRound] { processor.machine.log.takeRounds() }
 

@@ -67,7 +67,11 @@ final class RecencyArrayTests: XCTestCase {
           let found = array.search(number, tag)
           XCTAssertEqual(found, model.search(number, tag), place)
           if found == 0 && ways > 0 {
-            array.insert(number, tag, data)
+            if array.hasTimes {
+              array.insert(number, tag, data, number, .small, for: recent.data)
+            } else {
+              array.insert(number, tag, data)
+            }
             model.enter(number, tag, data)
           }
         }
@@ -118,6 +122,8 @@ final class RecencyArrayTests: XCTestCase {
       let searched = RecentEntries()
       var first = TLBLevel(geometries, recent: asked.data)
       var second = TLBLevel(geometries, recent: searched.data)
+      // And a level that no loop asks.
+      var third = TLBLevel(geometries)
       var context: UInt64 = 0
       for step in 0..<700 {
         let place = "MEMLAB_SEED=\(seed), step \(step), \(geometries)"
@@ -133,13 +139,16 @@ final class RecencyArrayTests: XCTestCase {
         case 0:
           first.remove(page, context: context)
           second.remove(page, context: context)
+          third.remove(page, context: context)
         case 1 where random.oneIn(4):
           first.removeAll()
           second.removeAll()
+          third.removeAll()
         case 2:
           let bit: UInt64 = 1 << 19
           first.removeAll { $0.tag & bit != 0 }
           second.removeAll { $0.tag & bit != 0 }
+          third.removeAll { $0.tag & bit != 0 }
         case 3 where random.oneIn(2):
           context = UInt64(random.below(3))
           first.forgetRecent()
@@ -153,20 +162,32 @@ final class RecencyArrayTests: XCTestCase {
             passed += 1
             XCTAssertTrue(expected & access.bit != 0, place)
           } else {
+            let isLacking = first.surelyLacks(page, context: context)
             data = first.lookUp(page, context: context)
             XCTAssertEqual(data, expected, place)
+            XCTAssertTrue(!isLacking || data == 0, place)
           }
+          XCTAssertEqual(third.find(page, context: context), expected, place)
           if data & access.bit == 0 {
             let translation = Translation(
               frame: MPN(UInt64(step) << 20), size: size, guestSize: size, rights: .all, isDirty: true, isGlobal: false)
             let new = TLBData.make(translation, allowed: access.bit | (random.oneIn(2) ? 0x33 : 0))
-            first.fill(page, data: new, context: context, isNew: data == 0)
             second.fill(page, data: new, context: context, isNew: data == 0)
+            if data == 0 && random.oneIn(2) {
+              first.addForLoop(page, data: new, context: context)
+              third.add(page, data: new, context: context)
+            } else {
+              first.fill(page, data: new, context: context, isNew: data == 0)
+              third.fill(page, data: new, context: context, isNew: data == 0)
+            }
           }
         }
         XCTAssertFalse(asked.nothing.passes(page << 12, Int(access.code), at: .max), place)
       }
-      XCTAssertEqual(Set(first.entries().map(\.data)), Set(second.entries().map(\.data)), "MEMLAB_SEED=\(seed)")
+      let expected = Set(second.entries().map(\.data))
+      for level in [first.entries(), third.entries()] {
+        XCTAssertEqual(Set(level.map(\.data)), expected, "MEMLAB_SEED=\(seed)")
+      }
     }
     XCTAssertGreaterThan(passed, 0)
   }
@@ -203,9 +224,9 @@ final class RecencyArrayTests: XCTestCase {
     XCTAssertFalse(passes(1, load))
     XCTAssertFalse(passes(5 | 1 << 45, load), "an address that is not canonical")
     // Another page of its set: both pass, and the third takes the place of the one that passed longest ago.
-    level.insert(9, data: data(8, .small, load.bit | store.bit), context: 3)
+    level.addForLoop(9, data: data(8, .small, load.bit | store.bit), context: 3)
     XCTAssertTrue(passes(9, store) && passes(5, load))
-    level.insert(13, data: data(7, .small, load.bit), context: 3)
+    level.addForLoop(13, data: data(7, .small, load.bit), context: 3)
     XCTAssertTrue(passes(5, load) && passes(13, load) && !passes(9, load))
     XCTAssertEqual(level.lookUp(9, context: 3), 0)
     // A large page, of which a small one is a part, and whose parts share slots.

@@ -10,7 +10,10 @@ extension Backend where Self: ~Copyable {
     machine.walk(address, access, &cpu)
   }
 
-  @inline(__always) func walksPlainly(_ access: Access, in mode: UInt64) -> PlainWalk { .none }
+  @inline(__always)
+  mutating func walkPlainly(
+    _ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> UInt64 { 0 }
 
   mutating func stored(_ store: TableStore, _ cpu: inout VirtualCPU, _ machine: inout MachineState) {}
 

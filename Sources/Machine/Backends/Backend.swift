@@ -22,9 +22,11 @@ protocol Backend: ~Copyable {
     _ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU, _ machine: inout MachineState
   ) -> WalkOutcome
 
-  /// Whether that walk is now the processor's own of the tables in memory, which ``MachineState/walkPlainly(_:_:_:_:)``
-  /// may make instead where it is short. `mode`: ``VirtualCPU/modeAccesses``.
-  func walksPlainly(_ access: Access, in mode: UInt64) -> PlainWalk
+  /// The same walk where it is short and succeeds without setting anything: the entry for the TLB. Else 0, and nothing has
+  /// been counted or changed but the order of use of caches, which `walk`, asking the same, leaves as it is.
+  mutating func walkPlainly(
+    _ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> UInt64
 
   /// The hardware's walk, or a TLB entry, refused an access.
   mutating func resolve(
@@ -150,16 +152,6 @@ protocol Backend: ~Copyable {
 
   /// Names an invariant of the mode that does not hold, nil if all do. Called between operations, with checks on.
   borrowing func violatedInvariant(_ cpu: borrowing VirtualCPU, _ machine: inout MachineState) -> String?
-}
-
-/// What the hardware walks, where the mode adds nothing to it.
-enum PlainWalk {
-  /// Nothing of the kind: the mode walks, or does something before.
-  case none
-  /// The hypervisor's tables.
-  case hypervisorTables
-  /// The guest's own.
-  case guestTables
 }
 
 /// A page-table store of the guest.

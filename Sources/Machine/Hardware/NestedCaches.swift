@@ -36,7 +36,7 @@ struct NestedCaches: ~Copyable {
   /// through.
   @inline(__always) mutating func translation(_ page: PPN, for needed: NestedRights) -> NestedTranslation? {
     guard hasTLB else { return nil }
-    let data = tlb.lookUp(page.raw, context: context)
+    let data = tlb.find(page.raw, context: context)
     let rights = NestedRights(rawValue: UInt8(data & 15))
     let isDirty = data & TLBData.dirty != 0
     guard data != 0, rights.isSuperset(of: needed), isDirty || !needed.contains(.write) else { return nil }

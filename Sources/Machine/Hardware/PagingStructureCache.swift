@@ -12,6 +12,8 @@ internal import Paging
 @safe struct PagingStructureCache<Space>: ~Copyable {
   /// Level of the entries it holds: 2 = PDE … 5 = PML5E.
   let level: Int
+  /// The lowest of the linear-address bits that index this level.
+  private let shift: UInt64
   private let array: RecencyArray
   private let hints: UnsafeMutablePointer<Int>
   private static var hintCount: Int { 128 }
@@ -19,6 +21,7 @@ internal import Paging
   /// Without capacity it never has anything.
   init(level: Int, capacity: Int) {
     self.level = level
+    shift = UInt64(3 + 9 * level)
     // Way 0, as good a guess as any; behind them a clock.
     unsafe hints = zeroed(Self.hintCount + 1)
     // SAFETY: a word of that storage.
@@ -39,7 +42,7 @@ internal import Paging
 
   /// Linear-address bits 56 up to those that index this level, one more so that no tag is 0, then the context.
   private func tag(_ address: Address<Space>, context: UInt64) -> UInt64 {
-    (((address.raw & 0x1ff_ffff_ffff_ffff) &>> UInt64(truncatingIfNeeded: 3 &+ 9 &* level)) &<< 1 | 1) &<< 17 | context
+    (((address.raw & 0x1ff_ffff_ffff_ffff) &>> shift) &<< 1 | 1) &<< 17 | context
   }
 
   /// Where the walk of an address may begin; the entry becomes the latest.

@@ -146,7 +146,8 @@ struct Processor<MMU: Backend & ~Copyable>: ~Copyable {
       return try translateAccess(address, access, second: crosses ? operation.size : 0)
     }
     follow(access)
-    let entry = cpus.running.lookUpFirst(address.page.raw, access)
+    let page = address.page.raw
+    let entry = cpus.running.lacksFirst(page, access) ? 0 : cpus.running.lookUpFirst(page, access)
     if entry & access.bit != 0 {
       machine.counters.translations &+= 1
       machine.counters.tlbL1Hits &+= 1

@@ -75,12 +75,19 @@ extension RecencyArray {
     for recent: RecentEntries.Table
   ) {
     let set = unsafe set(of: number)
-    let way = unsafe replaceOldest(in: set, TLBEntry(tag: tag, data: value))
-    unsafe tell(way, in: set, page, size, value, for: recent)
+    let new = TLBEntry(tag: tag, data: value)
+    guard let clock = geometry.clock else {
+      return unsafe tell(replaceOldest(in: set, new), in: set, page, size, value, for: recent)
+    }
+    unsafe setBegun(in: set)
+    let way = unsafe earliest(in: set)
+    unsafe writeEntry(new, way, in: set)
+    let usage = unsafe usage(way, in: set)
+    unsafe usage.pointee.time = clock.tick()
+    unsafe recent.note(usage, page, size, value)
   }
 
   /// Where the order is a list, hits must move ways: of all its entries the loop has the one that was used last.
-  @inline(__always)
   private func tell(
     _ way: Int, in set: UnsafeMutableRawPointer, _ page: UInt64, _ size: PageSize, _ value: UInt64,
     for recent: RecentEntries.Table

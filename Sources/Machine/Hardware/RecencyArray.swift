@@ -37,9 +37,8 @@ internal import Paging
     let linksOffset: Int
     /// By way of the last group, a bit.
     let lastWays: UInt64
-    /// Of an order that is a word: the bit at which the oldest way's nibble begins, and all bits of the ways.
-    let victimShift: UInt64
-    let wordMask: UInt64
+    /// Of an order that is a word.
+    let order: RecencyWord.Ways
     /// Where in a set the usages begin, 0 if there are none.
     let usagesOffset: Int
     /// If the order is times.
@@ -73,12 +72,11 @@ internal import Paging
     let lastWays = ways - (groups - 1) * Self.lanes
     let bytes: UnsafeMutablePointer<UInt8> = unsafe zeroed(sets * stride + 63)
     let storage = UnsafeMutableRawPointer(bytes)
-    let victimShift = UInt64(4 * (max(ways, 1) - 1) & 63)
     let geometry = unsafe Geometry(
       storage: storage, base: storage.alignedUp(toMultipleOf: 64), stride: stride,
       mask: sets & (sets - 1) == 0 ? UInt64(sets - 1) : .max, sets: sets, ways: ways, groups: groups,
       entriesOffset: entries, linksOffset: links + 2 * Self.lanes * groups, lastWays: 1 << UInt64(lastWays) - 1,
-      victimShift: victimShift, wordMask: .max &>> (60 &- victimShift), usagesOffset: usages,
+      order: RecencyWord.Ways(ways), usagesOffset: usages,
       clock: ways <= Self.mostWithTimes ? clock : nil)
     unsafe place = .allocate(capacity: 1)
     unsafe place.initialize(to: geometry)
@@ -112,7 +110,7 @@ internal import Paging
     unsafe set.load(fromByteOffset: Self.beginOffset, as: Bool.self)
   }
 
-  func setBegun(in set: UnsafeMutableRawPointer) {
+  @inline(__always) func setBegun(in set: UnsafeMutableRawPointer) {
     // SAFETY: within the set.
     unsafe set.storeBytes(of: true, toByteOffset: Self.beginOffset, as: Bool.self)
   }
@@ -179,16 +177,17 @@ internal import Paging
     return low | high &<< 8
   }
 
-  /// Enters a tag that the array does not have; the least recently used of its set goes. The array must have ways.
-  @inline(__always) func insert(_ number: UInt64, _ tag: UInt64, _ value: UInt64) {
-    _ = unsafe replaceOldest(in: set(of: number), TLBEntry(tag: tag, data: value))
+  /// Gives a way an entry. If there are usages, the way's is none of it then.
+  @inline(__always) func write(_ new: TLBEntry, _ way: Int, in set: UnsafeMutableRawPointer) {
+    unsafe writeEntry(new, way, in: set)
+    if hasUsages { unsafe usage(way, in: set).pointee = .none }
   }
 
-  @inline(__always) func write(_ new: TLBEntry, _ way: Int, in set: UnsafeMutableRawPointer) {
+  /// The same but for the usage, which the caller writes.
+  @inline(__always) func writeEntry(_ new: TLBEntry, _ way: Int, in set: UnsafeMutableRawPointer) {
     unsafe entry(way, in: set).pointee = new
     // SAFETY: a way of the set.
     unsafe set.storeBytes(of: print(of: new.tag), toByteOffset: way &+ Self.printsOffset, as: UInt8.self)
-    if hasUsages { unsafe usage(way, in: set).pointee = .none }
   }
 
   /// Of all ways the one with this usage was used last: no other may be answered from.

@@ -2,13 +2,13 @@ internal import Paging
 
 /// The TLB arrays that are looked up together: one a page size, or shared by several.
 struct TLBLevel: ~Copyable {
-  private var small: RecencyArray
+  private(set) var small: RecencyArray
   private var large: RecencyArray
   private var huge: RecencyArray
   /// Each array once, shared or not.
   private let arrays: [RecencyArray]
   /// What the loop asks, of one context: of the first level alone.
-  private let recent: RecentEntries.Table?
+  let recent: RecentEntries.Table?
   /// Large pages that may be here, a bit for each of their numbers modulo 64, of either half of the address space: they have
   /// been filled since the last complete flush. Most programs have none, so that half of all searches need not be made.
   private var lowLarge: UInt64 = 0
@@ -45,13 +45,13 @@ struct TLBLevel: ~Copyable {
   /// The data of the entry that translates a page, 0 if there is none; the entry becomes the latest of its set.
   ///
   /// Of entries of several sizes for one page, which only a guest that does not flush can have, any may answer.
-  @inline(__always) mutating func lookUp(_ page: UInt64, context: UInt64) -> UInt64 {
+  mutating func lookUp(_ page: UInt64, context: UInt64) -> UInt64 {
     let data = recent?.lookUp(page) ?? 0
     return data != 0 ? data : search(page, context: context)
   }
 
   /// The same where ``RecentEntries`` have nothing, or are not kept.
-  @inline(__always) mutating func search(_ page: UInt64, context: UInt64) -> UInt64 {
+  private mutating func search(_ page: UInt64, context: UInt64) -> UInt64 {
     let data = search(small, page, .small, context)
     if data != 0 { return data }
     if mayHoldLarge(page) {
@@ -72,16 +72,11 @@ struct TLBLevel: ~Copyable {
     (page &>> 51 & 1 == 0 ? lowLarge : highLarge) &>> (page &>> 9 & 63) & 1 != 0
   }
 
+  /// There may be a larger page that has a small one.
+  @inline(__always) func mayHoldLarger(_ page: UInt64) -> Bool { mayHoldLarge(page) || holdsHuge }
+
   @inline(never) private mutating func searchHuge(_ page: UInt64, _ context: UInt64) -> UInt64 {
     search(huge, page, .huge, context)
-  }
-
-  /// Enters a translation of a page for which a look-up has just found none.
-  @inline(__always) mutating func insert(_ page: UInt64, data: UInt64, context: UInt64) {
-    guard TLBData.isSmall(data) && small.ways > 0 else {
-      return fill(page, data: data, context: context, isNew: true)
-    }
-    enter(small, page, .small, context, data, isNew: true)
   }
 
   /// Enters a translation. `isNew`: a look-up has just found none for the page.

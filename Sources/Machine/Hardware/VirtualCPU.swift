@@ -96,10 +96,18 @@ struct VirtualCPU: ~Copyable {
     dropLog?.note(nil)
   }
 
+  /// The first TLB level, which the loop has asked in vain, has no entry for a page at all. False: it may have one.
+  @inline(__always) func lacksFirst(_ page: UInt64, _ access: Access) -> Bool {
+    access.isFetch ? fetches.surelyLacks(page, context: context) : data.surelyLacks(page, context: context)
+  }
+
   /// The entry that the first TLB level has for a page, 0 if none.
   @inline(__always) mutating func lookUpFirst(_ page: UInt64, _ access: Access) -> UInt64 {
     access.isFetch ? fetches.lookUp(page, context: context) : data.lookUp(page, context: context)
   }
+
+  /// What the TLBs hold.
+  var entries: [TLBEntry] { fetches.entries() + data.entries() + second.entries() }
 
   /// The software-managed TLB gives this for a page until something is forgotten.
   func noteLone(_ page: UInt64, _ entry: UInt64, _ access: Access) {

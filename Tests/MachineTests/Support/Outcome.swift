@@ -9,6 +9,8 @@ struct Outcome {
   var divergences: [Divergence]
   var tables: [UInt64: UInt64]
   var rounds: [DirtyRound] = []
+  /// Tags and data of what the TLBs hold in the end.
+  var translations: Set<[UInt64]> = []
 
   /// True faults in order, as far as the guest sees them.
   var faults: [Fault] {
@@ -58,7 +60,8 @@ extension Guest {
     try simulation.finish()
     return Outcome(
       counters: simulation.counters, events: simulation.takeEvents(), divergences: simulation.divergences,
-      tables: simulation.guestTables(), rounds: simulation.takeDirtyRounds())
+      tables: simulation.guestTables(), rounds: simulation.takeDirtyRounds(),
+      translations: Set(simulation.tlbEntries.map { [$0.tag, $0.data] }))
   }
 }
 

@@ -9,7 +9,7 @@ extension DirectBackend {
   private borrowing func staleRight(
     _ cpu: borrowing VirtualCPU, _ machine: borrowing MachineState
   ) -> String? {
-    for entry in cpu.fetches.entries() + cpu.data.entries() + cpu.second.entries() {
+    for entry in cpu.entries {
       guard entry.data & TLBData.allowed != 0 else { continue }
       let frame = TLBData.frame(entry.data)
       let role = xen.detached.isEmpty ? nil : xen.detached.role(of: frame)
@@ -34,7 +34,7 @@ extension DirectBackend {
   /// While a table is detached, nothing that it maps may be reached by what was known of it.
   private borrowing func hiddenRight(_ cpu: borrowing VirtualCPU) -> String? {
     guard let link = xen.detached[.active]?.link else { return nil }
-    for entry in cpu.fetches.entries() + cpu.data.entries() + cpu.second.entries()
+    for entry in cpu.entries
     where entry.data & TLBData.allowed != 0 {
       let page = (entry.tag >> 19) << entry.size.pageShift
       if ((page ^ link.address.page.raw) & 0x1fff_ffff_ffff) >> 9 == 0 && entry.context == cpu.context {

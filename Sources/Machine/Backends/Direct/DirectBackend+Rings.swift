@@ -100,7 +100,7 @@ extension DirectBackend {
     let base = cpu.modeAccesses == GuestMode.user ? domain?.userBases[cpu.index] : domain?.bases[cpu.index]
     if cpu.hasStarted && cpu.root != base { return "the hardware walks another base table than the mode's" }
     guard cpu.modeAccesses == GuestMode.user else { return nil }
-    for entry in cpu.fetches.entries() + cpu.data.entries() + cpu.second.entries()
+    for entry in cpu.entries
     where entry.data & TLBData.global == 0 {
       // A user page in the kernel's half is global too, and the kernel's own affair.
       let page = (entry.tag >> 19) << entry.size.pageShift

@@ -76,8 +76,13 @@ struct DirectBackend: Backend, ~Copyable {
     return machine.walkGuestTables(address, access, &cpu)
   }
 
-  @inline(__always) func walksPlainly(_ access: Access, in mode: UInt64) -> PlainWalk {
-    mode & access.bit != 0 && queue.isEmpty ? .guestTables : .none
+  @inline(__always)
+  mutating func walkPlainly(
+    _ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> UInt64 {
+    // What `walk` does besides.
+    guard cpu.modeAccesses & access.bit != 0 && queue.isEmpty else { return 0 }
+    return machine.walkPlainly(address, access, isGuests: true, &cpu)
   }
 
   // MARK: Faults

@@ -23,7 +23,10 @@ struct NativeBackend: Backend, ~Copyable {
     machine.walkGuestTables(address, access, &cpu)
   }
 
-  @inline(__always) func walksPlainly(_ access: Access, in mode: UInt64) -> PlainWalk { .guestTables }
+  @inline(__always)
+  mutating func walkPlainly(
+    _ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> UInt64 { machine.walkPlainly(address, access, isGuests: true, &cpu) }
 
   mutating func resolve(
     _ fault: HardwareFault, _ cpu: inout VirtualCPU, _ machine: inout MachineState

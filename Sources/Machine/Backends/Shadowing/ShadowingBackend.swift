@@ -54,7 +54,10 @@ enum ShadowMark {
 }
 
 extension ShadowingBackend where Self: ~Copyable {
-  @inline(__always) func walksPlainly(_ access: Access, in mode: UInt64) -> PlainWalk { .hypervisorTables }
+  @inline(__always)
+  mutating func walkPlainly(
+    _ address: VirtualAddress, _ access: Access, _ cpu: inout VirtualCPU, _ machine: inout MachineState
+  ) -> UInt64 { machine.walkPlainly(address, access, isGuests: false, &cpu) }
 
   mutating func start(_ cpu: inout VirtualCPU, _ machine: inout MachineState, isFirst: Bool) {
     cpu.setHardwareControls(machine.hypervisorControls(for: cpu.registers))
