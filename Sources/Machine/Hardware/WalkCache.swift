@@ -1,4 +1,3 @@
-internal import Glibc
 internal import Paging
 
 /// The caches that the page walker's references go through: what a reference costs depends on where its line lies.
